@@ -1,0 +1,70 @@
+"""What the text pipeline says about one post. Offsets are in characters of the text as given.
+
+These shapes are what `superfan annotate` prints and what travels on `enriched`.
+"""
+
+from typing import Literal
+
+from models.records import Record
+
+Label = Literal["positive", "neutral", "negative"]
+EntityLabel = Literal["PERSON", "ORG", "PRODUCT", "LOCATION", "GROUP", "WORK"]
+Cue = Literal[
+    "ownership", "recommendation", "purchase", "complaint", "question", "giveaway", "sponsored", "irony"
+]
+
+MAX_TEXT = 10_000
+"""Characters of a text that are read; the rest is cut and `Annotation.truncated` says so."""
+
+
+class Sentiment(Record):
+    """An opinion. `probabilities` has one entry for each label, sums to 1, and is rounded to four decimals."""
+
+    label: Label
+    probabilities: dict[Label, float]
+
+
+class Entity(Record):
+    """A named entity; `text` is the text between the offsets."""
+
+    text: str
+    label: EntityLabel
+    start: int
+    end: int
+
+
+class BrandMention(Record):
+    """A place where a brand of the catalogue is named, and the opinion towards it there."""
+
+    brand: str
+    surface: str
+    start: int
+    end: int
+    sentiment: Sentiment
+
+
+class TargetMention(Record):
+    """A place of a target the caller asked about, and the opinion towards it there."""
+
+    text: str
+    start: int
+    end: int
+    sentiment: Sentiment
+
+
+class Annotation(Record):
+    """Everything the pipeline says about one text.
+
+    `lang` is an ISO 639-1 code or null when it cannot be told. `cues` are sorted and distinct.
+    `evidence` holds the words behind the ownership, purchase and recommendation cues, as found.
+    """
+
+    text: str
+    lang: str | None
+    sentiment: Sentiment
+    entities: tuple[Entity, ...] = ()
+    brands: tuple[BrandMention, ...] = ()
+    targets: tuple[TargetMention, ...] = ()
+    cues: tuple[Cue, ...] = ()
+    evidence: tuple[str, ...] = ()
+    truncated: bool = False

@@ -1,0 +1,128 @@
+"""What Superfan says about an author: the profile (counters) and the candidate (who to ask, and why).
+
+Shapes are those of the topics `profiles` and `candidates`. Both are pure functions of the records
+seen, but for `revision`: it grows with every change of the author's state, so that a reader can
+keep the newest of two copies.
+"""
+
+from typing import Literal
+
+from models.records import Record
+
+CustomerLabel = Literal["confirmed", "likely", "unknown"]
+State = Literal["candidate", "watch", "accepted", "declined", "cooled"]
+
+
+class Window(Record):
+    """Accepted, distinct posts about the brand in the last n UTC days up to and including `as_of`."""
+
+    posts: int
+    positive: int
+    neutral: int
+    negative: int
+
+
+class Profile(Record):
+    """Rolling counters of one author about one brand; days are `YYYY-MM-DD`, UTC.
+
+    `score` is 0..100 with one decimal; `followers` and `tier` are null when unknown; `state` is
+    "none" while nothing speaks for the author.
+    """
+
+    key: str
+    brand: str
+    platform: str
+    author_id: str
+    as_of: str
+    windows: dict[str, Window]
+    positive_days: int
+    followers: int | None
+    tier: str | None
+    customer: CustomerLabel
+    score: float
+    state: State | Literal["none"]
+    evaluated_on: str
+    model_version: str
+    revision: int
+
+
+class Tier(Record):
+    """The size class of an author under a named preset; `name` is null when followers are unknown."""
+
+    name: str | None
+    preset: str
+    followers: int | None
+
+
+class CustomerStanding(Record):
+    """How sure it is that the author is a customer, and by which evidence (sorted codes or words)."""
+
+    label: CustomerLabel
+    evidence: tuple[str, ...]
+
+
+class Quote(Record):
+    """A public post in the author's own words, at most 200 characters."""
+
+    text: str
+    url: str | None
+    at: str
+
+
+class Reason(Record):
+    """One clause of the explanation: a stable code, the number behind it, and a sentence."""
+
+    code: str
+    value: float | int | str | None
+    text: str
+    quotes: tuple[Quote, ...] = ()
+
+
+class WatchOut(Record):
+    """Something that speaks against the author, or that a person must check first."""
+
+    code: str
+    text: str
+
+
+class CostBand(Record):
+    """What a post by an author of this tier usually costs; never enters the score."""
+
+    low: int
+    high: int
+    currency: str
+    source: str
+
+
+class Notice(Record):
+    """Whether the person must be told that their posts were profiled, and by when (RFC 3339)."""
+
+    required: bool
+    due_at: str | None
+
+
+class Candidate(Record):
+    """An author worth asking, or worth watching, with the reasons a marketer would send on."""
+
+    key: str
+    brand: str
+    platform: str
+    author_id: str
+    handle: str | None
+    profile_url: str | None
+    state: State
+    score: float
+    confidence: Literal["low", "medium", "high"]
+    tier: Tier
+    customer: CustomerStanding
+    headline: str
+    why: tuple[Reason, ...]
+    watch_outs: tuple[WatchOut, ...]
+    lost_points: dict[str, float]
+    unknown: tuple[str, ...]
+    cost_band: CostBand | None
+    notice: Notice
+    model_version: str
+    revision: int
+    entered_at: str | None
+    expires_at: str | None

@@ -1,0 +1,19 @@
+"""The base of every record that travels on a topic, and how one is written and read as JSON."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON object on a topic. Unknown fields are ignored when read, so that producers may add some."""
+
+
+R = TypeVar("R")
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(record: Any) -> bytes:
+    """One record as compact UTF-8 JSON. Equal records give equal bytes: fields keep the order of their class."""
+    return _encoder.encode(record)
