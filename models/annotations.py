@@ -17,14 +17,14 @@ MAX_TEXT = 10_000
 """Characters of a text that are read; the rest is cut and `Annotation.truncated` says so."""
 
 
-class Sentiment(Record):
-    """An opinion. `probabilities` has one entry for each label, sums to 1, and is rounded to four decimals."""
+class Sentiment(Record, frozen=True):
+    """An opinion. `probabilities` has an entry for each label, sums to 1, rounded to four decimals."""
 
     label: Label
     probabilities: dict[Label, float]
 
 
-class Entity(Record):
+class Entity(Record, frozen=True):
     """A named entity; `text` is the text between the offsets."""
 
     text: str
@@ -33,7 +33,7 @@ class Entity(Record):
     end: int
 
 
-class BrandMention(Record):
+class BrandMention(Record, frozen=True):
     """A place where a brand of the catalogue is named, and the opinion towards it there."""
 
     brand: str
@@ -43,7 +43,7 @@ class BrandMention(Record):
     sentiment: Sentiment
 
 
-class TargetMention(Record):
+class TargetMention(Record, frozen=True):
     """A place of a target the caller asked about, and the opinion towards it there."""
 
     text: str
@@ -52,7 +52,7 @@ class TargetMention(Record):
     sentiment: Sentiment
 
 
-class Annotation(Record):
+class Annotation(Record, frozen=True):
     """Everything the pipeline says about one text.
 
     `lang` is an ISO 639-1 code or null when it cannot be told. `cues` are sorted and distinct.

@@ -13,7 +13,7 @@ CustomerLabel = Literal["confirmed", "likely", "unknown"]
 State = Literal["candidate", "watch", "accepted", "declined", "cooled"]
 
 
-class Window(Record):
+class Window(Record, frozen=True):
     """Accepted, distinct posts about the brand in the last n UTC days up to and including `as_of`."""
 
     posts: int
@@ -22,7 +22,7 @@ class Window(Record):
     negative: int
 
 
-class Profile(Record):
+class Profile(Record, frozen=True):
     """Rolling counters of one author about one brand; days are `YYYY-MM-DD`, UTC.
 
     `score` is 0..100 with one decimal; `followers` and `tier` are null when unknown; `state` is
@@ -46,7 +46,7 @@ class Profile(Record):
     revision: int
 
 
-class Tier(Record):
+class Tier(Record, frozen=True):
     """The size class of an author under a named preset; `name` is null when followers are unknown."""
 
     name: str | None
@@ -54,14 +54,14 @@ class Tier(Record):
     followers: int | None
 
 
-class CustomerStanding(Record):
+class CustomerStanding(Record, frozen=True):
     """How sure it is that the author is a customer, and by which evidence (sorted codes or words)."""
 
     label: CustomerLabel
     evidence: tuple[str, ...]
 
 
-class Quote(Record):
+class Quote(Record, frozen=True):
     """A public post in the author's own words, at most 200 characters."""
 
     text: str
@@ -69,7 +69,7 @@ class Quote(Record):
     at: str
 
 
-class Reason(Record):
+class Reason(Record, frozen=True):
     """One clause of the explanation: a stable code, the number behind it, and a sentence."""
 
     code: str
@@ -78,14 +78,14 @@ class Reason(Record):
     quotes: tuple[Quote, ...] = ()
 
 
-class WatchOut(Record):
+class WatchOut(Record, frozen=True):
     """Something that speaks against the author, or that a person must check first."""
 
     code: str
     text: str
 
 
-class CostBand(Record):
+class CostBand(Record, frozen=True):
     """What a post by an author of this tier usually costs; never enters the score."""
 
     low: int
@@ -94,14 +94,14 @@ class CostBand(Record):
     source: str
 
 
-class Notice(Record):
+class Notice(Record, frozen=True):
     """Whether the person must be told that their posts were profiled, and by when (RFC 3339)."""
 
     required: bool
     due_at: str | None
 
 
-class Candidate(Record):
+class Candidate(Record, frozen=True):
     """An author worth asking, or worth watching, with the reasons a marketer would send on."""
 
     key: str

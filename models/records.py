@@ -15,5 +15,5 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(record: Any) -> bytes:
-    """One record as compact UTF-8 JSON. Equal records give equal bytes: fields keep the order of their class."""
+    """One record as compact UTF-8 JSON. Equal records give equal bytes: fields keep their class's order."""
     return _encoder.encode(record)

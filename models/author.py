@@ -1,0 +1,388 @@
+"""All that is kept of one author, and how each event changes it.
+
+`fold` is the heart of Superfan: `(state, event) -> (state, what to publish)`, without clock,
+randomness or I/O. It is a join: the same set of events gives the same profiles and candidates in
+any order, any number of times. Each event comes with its position in its topic. A position that
+was seen before marks a replay: nothing changes, and everything is published again, since the
+first processing may have died before its output was delivered.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from models import ring
+from models.candidates import Candidate, Profile
+from models.customers import Customer, normal_handle
+from models.decision import Standing, decide
+from models.explanation import explain, summarise
+from models.opinions import Opinion
+from models.posts import candidate_key
+from models.records import encode
+from models.rules import Rules
+from models.times import DAY_MS, day_of
+
+MAX_QUOTES = 8
+MAX_EVIDENCE = 8
+MAX_HANDLES = 8
+FOREVER_MS = 1 << 62
+
+
+class QuoteMark(NamedTuple):
+    """A quotable post. Kept are the newest: eviction by age can then never depend on arrival."""
+
+    ms: int
+    post_id: str
+    intensity: int
+    text: str
+    url: str | None
+
+
+class Evidence(NamedTuple):
+    """Words of ownership or purchase in one post."""
+
+    ms: int
+    post_id: str
+    text: str
+
+
+class Ring(msgspec.Struct, array_like=True):
+    """What is kept of an author about one brand. `published` are digests of what readers have:
+    0 nothing, 1 a tombstone."""
+
+    days: ring.Days = {}
+    quotes: tuple[QuoteMark, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    published: tuple[int, int] = (0, 0)
+
+
+class Linked(msgspec.Struct, array_like=True, frozen=True):
+    """A customer record that names this author, by id or by a handle."""
+
+    by_handle: str | None
+    orders: int
+    employee: bool
+    do_not_contact: bool
+
+
+class AuthorState(msgspec.Struct, array_like=True):
+    """Everything kept under one author key. Newest means by (instant, post id), never by arrival."""
+
+    positions: dict[str, int] = {}
+    """topic -> one past the newest position folded; the sum is the state's version"""
+    handle: tuple[int, str, str] | None = None
+    handles: dict[str, int] = {}
+    """normal handle -> newest instant it was seen"""
+    followers: tuple[int, str, int] | None = None
+    bot: tuple[int, str, bool] | None = None
+    customers: dict[str, Linked] = {}
+    """customer id (and handle it was matched by) -> record"""
+    feedback: dict[str, tuple[int, str]] = {}
+    erased_ms: int = 0
+    ticked: int = 0
+    rings: dict[str, Ring] = {}
+
+    @property
+    def version(self) -> int:
+        """Grows with every change; equal versions along one history mean equal states."""
+        return sum(self.positions.values())
+
+
+# --- events
+
+
+class CountedPost(NamedTuple):
+    """A post with its opinions, as far as counting needs it."""
+
+    post_id: str
+    ms: int
+    text: str
+    url: str | None
+    handle: str | None
+    followers: int | None
+    bot: bool | None
+    opinions: tuple[Opinion, ...]
+
+
+class CustomerFact(NamedTuple):
+    """A customer record about this author, or (`customer` null) that there is none any more."""
+
+    customer_id: str
+    by_handle: str | None
+    customer: Customer | None
+
+
+class FeedbackFact(NamedTuple):
+    """A marketer's decision about this author for one brand."""
+
+    brand: str
+    ms: int
+    decision: str
+
+
+class ErasureFact(NamedTuple):
+    """Forget every post up to `ms`; `forever` also those still to come."""
+
+    ms: int
+    forever: bool
+
+
+class Tick(NamedTuple):
+    """A day has begun; silent authors decay and expire."""
+
+    day: int
+
+
+Event = CountedPost | CustomerFact | FeedbackFact | ErasureFact | Tick
+
+
+class Position(NamedTuple):
+    """Where the event stood: a topic of which this author reads one partition, and the offset there."""
+
+    topic: str
+    offset: int
+
+
+# --- outcomes
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one event brought about. Tombstones are keys whose copy must be deleted."""
+
+    changed: bool = False
+    late: bool = False
+    duplicate: bool = False
+    profiles: list[Profile] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    profile_tombstones: list[str] = field(default_factory=list)
+    candidate_tombstones: list[str] = field(default_factory=list)
+    handle_claims: list[str] = field(default_factory=list)
+    """normal handles this author goes by, for the join with customers known by handle"""
+
+
+class Fold:
+    """Applies events to states under one set of rules. Stateless: safe to share."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._model_version = rules.model_version
+        self._brands = {brand.name: brand for brand in rules.brands}
+
+    def apply(self, author: str, state: AuthorState, event: Event, position: Position) -> Outcome:
+        """Change `state` in place and say what to publish.
+
+        `author` is the author key. When the outcome neither `changed` nor publishes, the state
+        need not be stored again.
+        """
+        replayed = position.offset < state.positions.get(position.topic, 0)
+        outcome = Outcome()
+        if isinstance(event, CountedPost):
+            outcome.changed = self._count(state, event, outcome)
+        elif isinstance(event, CustomerFact):
+            outcome.changed = _link(state, event)
+        elif isinstance(event, FeedbackFact):
+            outcome.changed = _take_feedback(state, event)
+        elif isinstance(event, ErasureFact):
+            outcome.changed = _erase(state, event)
+        else:
+            outcome.changed = self._tick(state, event)
+        if outcome.changed:
+            at = state.positions.get(position.topic, 0)
+            state.positions[position.topic] = max(at + 1, position.offset + 1)
+        if outcome.changed or replayed:
+            if replayed:
+                outcome.handle_claims = sorted(state.handles)
+            self._publish(author, state, outcome, everything=replayed)
+        return outcome
+
+    def _count(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
+        if post.ms <= state.erased_ms:
+            return False
+        day = day_of(post.ms)
+        hashed = ring.post_hash(post.post_id)
+        accepted = changed = late = False
+        for opinion in post.opinions:
+            if opinion.brand not in self._brands:
+                continue
+            held = state.rings.get(opinion.brand)
+            newest = max([*(held.days if held else ()), state.ticked])
+            if day <= newest - self._rules.window.keep_days:
+                late = True
+                continue
+            accepted = True
+            if held is None:
+                held = state.rings[opinion.brand] = Ring()
+            changed |= self._mark(held, hashed, post, opinion)
+            ring.evict(held.days, max(newest, day) - self._rules.window.keep_days + 1)
+            _trim(held)
+        if not accepted:
+            outcome.late = late
+            return False
+        outcome.duplicate = not changed
+        return self._learn(state, post, outcome) or changed
+
+    def _mark(self, held: Ring, hashed: int, post: CountedPost, opinion: Opinion) -> bool:
+        flags = (
+            ring.CODES[opinion.sentiment.label]
+            | (ring.AMBIGUOUS if opinion.ambiguous else 0)
+            | (ring.SPONSORED if opinion.sponsored else 0)
+            | (ring.GIVEAWAY if opinion.giveaway else 0)
+        )
+        mark = ring.Mark(hashed, post.ms % DAY_MS, flags, opinion.intensity)
+        if not ring.add(held.days, post.ms, mark):
+            return False
+        quotes = [q for q in held.quotes if q.post_id != post.post_id]
+        if opinion.quotable:
+            quotes.append(QuoteMark(post.ms, post.post_id, opinion.intensity, post.text, post.url))
+        evidence = [e for e in held.evidence if e.post_id != post.post_id]
+        if opinion.evidence:
+            evidence.append(Evidence(post.ms, post.post_id, "; ".join(opinion.evidence)))
+        held.quotes = tuple(sorted(quotes, reverse=True)[:MAX_QUOTES])
+        held.evidence = tuple(sorted(evidence, reverse=True)[:MAX_EVIDENCE])
+        return True
+
+    def _learn(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
+        """What an accepted post says about its author."""
+        before = (state.handle, state.followers, state.bot, state.handles)
+        key = (post.ms, post.post_id)
+        if post.handle:
+            state.handle = max(state.handle or (0, "", ""), (*key, post.handle))
+            name = normal_handle(post.handle)
+            if name not in state.handles:
+                outcome.handle_claims.append(name)
+            seen = {**state.handles, name: max(state.handles.get(name, 0), post.ms)}
+            newest = sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:MAX_HANDLES]
+            state.handles = dict(sorted(newest))
+        if post.followers is not None:
+            state.followers = max(state.followers or (0, "", 0), (*key, post.followers))
+        if post.bot is not None:
+            state.bot = max(state.bot or (0, "", False), (*key, post.bot))
+        return before != (state.handle, state.followers, state.bot, state.handles)
+
+    def _tick(self, state: AuthorState, tick: Tick) -> bool:
+        if tick.day <= state.ticked:
+            return False
+        state.ticked = tick.day
+        for held in state.rings.values():
+            ring.evict(held.days, tick.day - self._rules.window.keep_days + 1)
+            _trim(held)
+        return True
+
+    def _publish(self, author: str, state: AuthorState, outcome: Outcome, *, everything: bool) -> None:
+        for brand, held in sorted(state.rings.items()):
+            key = candidate_key(brand, author)
+            profile, candidate = self._judge(key, brand, author, state, held)
+            digests = (_digest(profile), _digest(candidate))
+            had_profile, had_candidate = held.published
+            if profile is not None and (everything or digests[0] != had_profile):
+                outcome.profiles.append(profile)
+            if candidate is not None and (everything or digests[1] != had_candidate):
+                outcome.candidates.append(candidate)
+            if profile is None and had_profile and (everything or had_profile != 1):
+                outcome.profile_tombstones.append(key)
+            if candidate is None and had_candidate and (everything or had_candidate != 1):
+                outcome.candidate_tombstones.append(key)
+            held.published = (digests[0] or min(had_profile, 1), digests[1] or min(had_candidate, 1))
+
+    def _judge(
+        self, key: str, brand: str, author: str, state: AuthorState, held: Ring
+    ) -> tuple[Profile | None, Candidate | None]:
+        if not held.days or brand not in self._brands:
+            return None, None
+        standing = self._standing(author, brand, state, held)
+        verdict = decide(held.days, standing, self._rules, ticked=state.ticked)
+        profile = summarise(
+            key,
+            held.days,
+            verdict,
+            followers=standing.followers,
+            model_version=self._model_version,
+            revision=state.version,
+        )
+        if verdict.state is None:
+            return profile, None
+        candidate = explain(
+            key,
+            verdict,
+            standing,
+            self._rules,
+            quotes=held.quotes,
+            handle=state.handle[2] if state.handle else None,
+            model_version=self._model_version,
+            revision=state.version,
+        )
+        return profile, candidate
+
+    def _standing(self, author: str, brand: str, state: AuthorState, held: Ring) -> Standing:
+        known = [c for c in state.customers.values() if c.by_handle is None or c.by_handle in state.handles]
+        excluded = {
+            "employee": author in self._brands[brand].employees or any(c.employee for c in known),
+            "do_not_contact": any(c.do_not_contact for c in known),
+            "bot": state.bot is not None and state.bot[2],
+        }
+        return Standing(
+            followers=state.followers[2] if state.followers else None,
+            in_crm=bool(known),
+            orders=max((c.orders for c in known), default=0),
+            evidence=tuple(e.text for e in held.evidence),
+            exclusions=tuple(code for code, holds in excluded.items() if holds),
+            feedback=state.feedback.get(brand),
+        )
+
+
+def _trim(held: Ring) -> None:
+    """Quotes and evidence leave with the marks of their posts."""
+    held.quotes = tuple(q for q in held.quotes if ring.holds(held.days, q.post_id))
+    held.evidence = tuple(e for e in held.evidence if ring.holds(held.days, e.post_id))
+
+
+def _link(state: AuthorState, fact: CustomerFact) -> bool:
+    slot = f"{fact.customer_id}\n{fact.by_handle or ''}"
+    linked = None
+    if fact.customer is not None:
+        linked = Linked(
+            by_handle=fact.by_handle,
+            orders=fact.customer.orders or 0,
+            employee=bool(fact.customer.employee),
+            do_not_contact=bool(fact.customer.do_not_contact),
+        )
+    if state.customers.get(slot) == linked:
+        return False
+    customers = {k: v for k, v in state.customers.items() if k != slot}
+    if linked is not None:
+        customers[slot] = linked
+    state.customers = dict(sorted(customers.items()))
+    return True
+
+
+def _take_feedback(state: AuthorState, fact: FeedbackFact) -> bool:
+    newest = max(state.feedback.get(fact.brand, (0, "")), (fact.ms, fact.decision))
+    if state.feedback.get(fact.brand) == newest:
+        return False
+    state.feedback[fact.brand] = newest
+    return True
+
+
+def _erase(state: AuthorState, fact: ErasureFact) -> bool:
+    until = FOREVER_MS if fact.forever else fact.ms
+    if until <= state.erased_ms:
+        return False
+    state.erased_ms = until
+    for held in state.rings.values():
+        ring.erase(held.days, until)
+        _trim(held)
+    if not any(held.days for held in state.rings.values()):
+        state.handle = state.followers = state.bot = None
+        state.handles = {}
+    return True
+
+
+def _digest(record: Profile | Candidate | None) -> int:
+    """63 bits of what a reader would see, the revision left out; 0 for nothing."""
+    if record is None:
+        return 0
+    seen = encode(msgspec.structs.replace(record, revision=0))
+    return int.from_bytes(hashlib.blake2b(seen, digest_size=8).digest(), "little") >> 1 | 2

@@ -1,0 +1,172 @@
+"""Is this author a candidate? A pure function of the ring, what is known of the author, and the rules.
+
+The decision walks the event days that are in the ring, oldest first, and is thus the same
+whatever order the records came in. What is known of the author *now* (followers, customer file,
+exclusions) is applied to every day.
+"""
+
+from dataclasses import dataclass, replace
+
+from models import scoring
+from models.candidates import CustomerLabel, State
+from models.ring import Days
+from models.rules import Component, Rules
+from models.times import DAY_MS
+
+_RANK: dict[CustomerLabel, int] = {"unknown": 0, "likely": 1, "confirmed": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of an author besides the ring, for one brand."""
+
+    followers: int | None = None
+    in_crm: bool = False
+    orders: int = 0
+    evidence: tuple[str, ...] = ()
+    """the author's own words of ownership and purchase"""
+    exclusions: tuple[str, ...] = ()
+    """codes of what rules the author out: employee, do_not_contact, bot"""
+    feedback: tuple[int, str] | None = None
+    """(instant, decision) of the newest feedback"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement on the last evaluated day, with everything the explanation needs."""
+
+    as_of: int
+    evaluated_on: int
+    tally: scoring.Tally
+    components: dict[Component, float | None]
+    severities: dict[str, float]
+    a: float
+    score: float
+    """0..100, one decimal"""
+    customer_label: CustomerLabel
+    tier: str | None
+    state: State | None
+    entered: int | None
+    """the event day on which the author became a candidate"""
+
+
+def customer_label(certainty: float) -> CustomerLabel:
+    """Confirmed from .9, likely from .5, else unknown."""
+    if certainty >= 0.9:
+        return "confirmed"
+    return "likely" if certainty >= 0.5 else "unknown"
+
+
+def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> Verdict:
+    """The verdict on a ring that is not empty; `ticked` is the day of the last tick, 0 for none."""
+    certainty = scoring.customer(
+        in_crm=standing.in_crm, orders=standing.orders > 0, owned_words=len(standing.evidence)
+    )
+    label = customer_label(certainty)
+    eligible = (
+        not standing.exclusions
+        and _RANK[label] >= _RANK[rules.customers.require]
+        and _tier_wanted(standing.followers, rules)
+    )
+    limits = rules.thresholds
+    walk = _Walk()
+    as_of = 0
+    last: tuple[scoring.Tally, dict[Component, float | None], dict[str, float], float, float]
+
+    def evaluate(tally: scoring.Tally) -> None:
+        nonlocal last
+        components: dict[Component, float | None] = {
+            "enthusiasm": scoring.enthusiasm(tally),
+            "volume": scoring.volume(tally),
+            "customer": certainty,
+            "reach": scoring.reach(standing.followers, rules.tiers),
+            "engagement": None,
+            "niche": None,
+        }
+        severities = scoring.authenticity(tally)
+        a = scoring.product(severities)
+        points = round(scoring.score(components, rules.weights, a), 1)
+        last = (tally, components, severities, a, points)
+        walk.step(tally, points, a, eligible, rules)
+
+    for tally in scoring.tallies(days):
+        as_of = tally.day
+        evaluate(tally)
+    evaluated_on = max(as_of, ticked)
+    if evaluated_on > as_of:
+        scoring.bring_forward(last[0], evaluated_on)
+        evaluate(last[0])
+
+    tally, components, severities, a, points = last
+    watched = (
+        not standing.exclusions
+        and points >= limits.leave_score
+        and a >= limits.authenticity
+        and tally.praises >= limits.watch_posts
+        and tally.praise_days >= limits.watch_days
+    )
+    state: State | None = walk.state or ("watch" if watched else None)
+    if standing.feedback is not None and not standing.exclusions:
+        at, decision = standing.feedback
+        if decision == "accepted":
+            state = "accepted"
+        elif decision == "declined" and evaluated_on < at // DAY_MS + limits.decline_days:
+            state = "declined"
+    return Verdict(
+        as_of=as_of,
+        evaluated_on=evaluated_on,
+        tally=replace(tally, times=list(tally.times)),
+        components=components,
+        severities=severities,
+        a=a,
+        score=points,
+        customer_label=label,
+        tier=rules.tiers.of(standing.followers),
+        state=state,
+        entered=walk.entered,
+    )
+
+
+class _Walk:
+    """The state machine of one author and brand along the evaluated days."""
+
+    def __init__(self) -> None:
+        self.state: State | None = None
+        self.entered: int | None = None
+        self._scores: list[float] = []
+        self._low_since: int | None = None
+
+    def step(self, tally: scoring.Tally, points: float, a: float, eligible: bool, rules: Rules) -> None:
+        limits = rules.thresholds
+        self._scores.append(points)
+        recent = self._scores[-limits.enter_of_last :]
+        if self.state != "candidate":
+            if (
+                eligible
+                and a >= limits.authenticity
+                and sum(s >= limits.enter_score for s in recent) >= limits.enter_days
+                and points >= limits.leave_score
+                and tally.praises >= limits.positive_posts
+                and tally.praise_days >= limits.positive_days
+                and tally.last_praise is not None
+                and tally.day - tally.last_praise <= limits.last_positive_within
+            ):
+                self.state, self.entered, self._low_since = "candidate", tally.day, None
+            return
+        if points >= limits.leave_score:
+            self._low_since = None
+        elif self._low_since is None:
+            self._low_since = tally.day
+        low_for = 0 if self._low_since is None else tally.day - self._low_since
+        if low_for >= limits.leave_after or a < limits.leave_authenticity:
+            self.state = "cooled"
+
+
+def _tier_wanted(followers: int | None, rules: Rules) -> bool:
+    if followers is None:
+        return False
+    band = rules.thresholds.tier_band
+    return any(
+        followers >= low * (1 - band) and (high is None or followers < high * (1 + band))
+        for low, high in rules.tiers.wanted_bounds()
+    )

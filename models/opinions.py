@@ -1,0 +1,97 @@
+"""From an annotation to one opinion per brand: what `enriched` carries and what is counted."""
+
+import re
+from collections import defaultdict
+
+from models.annotations import Annotation, Label, Sentiment
+from models.posts import Post
+from models.records import Record
+
+QUOTE_LENGTH = (20, 200)
+"""Characters of a post that may be quoted: shorter says nothing, longer is no quote."""
+
+_SENSITIVE = re.compile(
+    r"\b(?:cancer|diabet\w*|depress\w*|anxiety|pregnan\w*|miscarr\w*|disab\w*|wheelchair|surgery|hospital|"
+    r"disease|illness|hiv|therapy|addict\w*|suicid\w*|funeral|died|death|"
+    r"god|jesus|christ|allah|muslim|islam\w*|jew|jewish|christian|church|mosque|hindu|bible|quran|pray\w*|"
+    r"republican|democrat|trump|obama|biden|election|vote[ds]?|voting|liberal|conservative|communis\w*|"
+    r"gay|lesbian|lgbt\w*|queer|transgender|sex\w*|racis\w*|porn\w*)\b",
+    re.IGNORECASE,
+)
+
+
+class Opinion(Record, frozen=True):
+    """What one post says about one brand.
+
+    `intensity` is 0..255: how far the opinion leans to its side, 255 being P = 1 of one side.
+    `evidence` are the words behind ownership and purchase cues, as found. `quotable` says that
+    the post may be shown as the author's own words: clear, positive, short, nothing sensitive.
+    """
+
+    brand: str
+    sentiment: Sentiment
+    intensity: int
+    ambiguous: bool = False
+    sponsored: bool = False
+    giveaway: bool = False
+    evidence: tuple[str, ...] = ()
+    quotable: bool = False
+
+
+class EnrichedPost(Record, frozen=True):
+    """A record of `enriched`, keyed by author: the post, its annotations, one entry per brand."""
+
+    post: Post
+    annotations: Annotation
+    brands: tuple[Opinion, ...]
+
+
+def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
+    """One opinion for each brand the annotation names, ordered by brand.
+
+    Several mentions of a brand in one post are one opinion: the mean of their probabilities.
+    """
+    mentions: dict[str, list[Sentiment]] = defaultdict(list)
+    for mention in annotation.brands:
+        mentions[mention.brand].append(mention.sentiment)
+    cues = frozenset(annotation.cues)
+    sponsored = bool(post.sponsored) or "sponsored" in cues
+    giveaway = "giveaway" in cues
+    owns = bool(cues & {"ownership", "purchase"})
+    repost = annotation.text.startswith("RT @")
+    found = []
+    for brand, sentiments in sorted(mentions.items()):
+        sentiment = _mean(sentiments)
+        ambiguous = sentiment.label == "positive" and "irony" in cues
+        plain = not (sponsored or giveaway or ambiguous or repost)
+        found.append(
+            Opinion(
+                brand=brand,
+                sentiment=sentiment,
+                intensity=round(
+                    255 * abs(sentiment.probabilities["positive"] - sentiment.probabilities["negative"])
+                ),
+                ambiguous=ambiguous,
+                sponsored=sponsored or repost,
+                giveaway=giveaway,
+                evidence=annotation.evidence if owns and plain else (),
+                quotable=sentiment.label == "positive" and plain and _may_be_quoted(annotation.text),
+            )
+        )
+    return tuple(found)
+
+
+def _mean(sentiments: list[Sentiment]) -> Sentiment:
+    if len(sentiments) == 1:
+        return sentiments[0]
+    labels: tuple[Label, ...] = ("positive", "neutral", "negative")
+    mean = {label: sum(s.probabilities[label] for s in sentiments) / len(sentiments) for label in labels}
+    return Sentiment(
+        label=max(labels, key=lambda label: mean[label]),
+        probabilities={label: round(p, 4) for label, p in mean.items()},
+    )
+
+
+def _may_be_quoted(text: str) -> bool:
+    shortest, longest = QUOTE_LENGTH
+    return shortest <= len(text) <= longest and not _SENSITIVE.search(text)

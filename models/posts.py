@@ -1,0 +1,126 @@
+"""A post as it arrives, checked once at the border; inside, a `Post` is always usable."""
+
+from typing import Literal, get_args
+
+import msgspec
+
+from models.outcomes import Reason, Rejected, rejection_of
+from models.records import Record
+from models.times import MINUTE_MS, instant
+
+Kind = Literal["mention", "comment", "hashtag"]
+KINDS = frozenset(get_args(Kind))
+PLATFORMS = frozenset(
+    {"x", "instagram", "bluesky", "mastodon", "reddit", "youtube", "facebook", "threads", "tiktok", "web"}
+)
+MAX_ID = 256
+MAX_BYTES = 4_000_000
+FUTURE_MS = 10 * MINUTE_MS
+"""A post this far ahead of its record's time is not believed."""
+
+
+class Author(Record, frozen=True):
+    """Who wrote it. A null or absent number means unknown, never zero."""
+
+    id: str
+    handle: str | None = None
+    name: str | None = None
+    bio: str | None = None
+    followers: int | None = None
+    following: int | None = None
+    posts: int | None = None
+    created_at: str | int | float | None = None
+    verified: bool | None = None
+    bot: bool | None = None
+    opt_out: bool | None = None
+
+
+class ReplyTo(Record, frozen=True):
+    """The post this one answers."""
+
+    id: str | None = None
+    author_id: str | None = None
+
+
+class Metrics(Record, frozen=True):
+    """Reactions so far; null means unknown."""
+
+    likes: int | None = None
+    comments: int | None = None
+    shares: int | None = None
+    views: int | None = None
+
+
+class Post(Record, frozen=True):
+    """One mention, comment or hashtag. `created_at` is as received: `instant_of` reads it."""
+
+    id: str
+    platform: str
+    kind: str
+    text: str
+    created_at: str | int | float
+    author: Author
+    lang: str | None = None
+    url: str | None = None
+    reply_to: ReplyTo | None = None
+    hashtags: tuple[str, ...] | None = None
+    mentions: tuple[str, ...] | None = None
+    metrics: Metrics | None = None
+    sponsored: bool | None = None
+
+
+def author_key(platform: str, author_id: str) -> str:
+    """`platform:author_id`, the key of everything that is counted per author."""
+    return f"{platform}:{author_id}"
+
+
+def candidate_key(brand: str, author: str) -> str:
+    """`brand/platform:author_id`, the key of profiles and candidates."""
+    return f"{brand}/{author}"
+
+
+_decoder = msgspec.json.Decoder(Post)
+
+
+def decode_post(value: bytes | None, *, received_ms: int, lawful: frozenset[str]) -> tuple[Post, int]:
+    """A checked post and its instant (epoch milliseconds).
+
+    `received_ms` is the record's time, `lawful` the platforms that may be read.
+    Raises `Rejected` with the reason for anything that cannot be used.
+    """
+    if not value:
+        raise Rejected(Reason.EMPTY, "the record has no value")
+    if len(value) > MAX_BYTES:
+        raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes, the limit is {MAX_BYTES}")
+    try:
+        post = _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise rejection_of(error, value) from None
+    check_id("id", post.id)
+    if not post.author.id.strip():
+        raise Rejected(Reason.EMPTY_AUTHOR, "author.id is empty")
+    check_id("author.id", post.author.id)
+    if post.kind not in KINDS:
+        raise Rejected(Reason.UNKNOWN_KIND, f"{post.kind[:60]!r}; known are {sorted(KINDS)}")
+    check_platform(post.platform, lawful)
+    for name, number in (("followers", post.author.followers), ("following", post.author.following)):
+        if number is not None and number < 0:
+            raise Rejected(Reason.WRONG_TYPE, f"author.{name} is {number}; unknown is null, not negative")
+    at = instant(post.created_at)
+    if at > received_ms + FUTURE_MS:
+        raise Rejected(Reason.FUTURE, f"{(at - received_ms) // 1000} s ahead of the record's time")
+    return post, at
+
+
+def check_id(name: str, text: str) -> None:
+    """Raises `Rejected(bad_id)` unless `text` can be part of a key: printable, not blank, bounded."""
+    if not text.strip() or len(text) > MAX_ID or not text.isprintable():
+        raise Rejected(Reason.BAD_ID, f"{name} must be 1..{MAX_ID} printable characters, not {text[:60]!r}")
+
+
+def check_platform(platform: str, lawful: frozenset[str]) -> None:
+    """Raises `Rejected` for a platform that is not known, or that no lawful basis covers."""
+    if platform not in PLATFORMS:
+        raise Rejected(Reason.UNKNOWN_PLATFORM, f"{platform[:60]!r}; known are {sorted(PLATFORMS)}")
+    if platform not in lawful:
+        raise Rejected(Reason.NO_LAWFUL_BASIS, f"no lawful_basis is named for {platform!r} in [sources]")

@@ -1,0 +1,148 @@
+"""The settings a judgement depends on: versioned data, no code. `Rules.model_version` names them."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from models.brands import Brand
+from models.candidates import CostBand, CustomerLabel
+
+Component = Literal["enthusiasm", "volume", "customer", "reach", "engagement", "niche"]
+
+TIER_PRESETS: Mapping[str, Mapping[str, tuple[int, int | None]]] = {
+    # followers from (included) up to (excluded)
+    "aspire": {
+        "nano": (0, 10_000),
+        "micro": (10_000, 60_000),
+        "mid": (60_000, 200_000),
+        "macro": (200_000, 1_000_000),
+        "mega": (1_000_000, None),
+    },
+    "hypeauditor": {
+        "nano": (0, 5_000),
+        "micro": (5_000, 20_000),
+        "mid": (20_000, 100_000),
+        "macro": (100_000, 1_000_000),
+        "mega": (1_000_000, None),
+    },
+    "classic": {
+        "nano": (0, 10_000),
+        "micro": (10_000, 100_000),
+        "macro": (100_000, 1_000_000),
+        "mega": (1_000_000, None),
+    },
+    "statista": {
+        "nano": (0, 10_000),
+        "micro": (10_000, 50_000),
+        "mid": (50_000, 500_000),
+        "macro": (500_000, 1_000_000),
+        "mega": (1_000_000, None),
+    },
+}
+
+COST_BANDS: Mapping[str, CostBand] = {
+    "micro": CostBand(low=100, high=500, currency="USD", source="Aspire, price of one post, as read 2026"),
+    "macro": CostBand(
+        low=5_000, high=10_000, currency="USD", source="Aspire, price of one post, as read 2026"
+    ),
+}
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tiers(_Settings):
+    """Size classes by followers, and which of them are wanted."""
+
+    preset: Literal["aspire", "hypeauditor", "classic", "statista"] = "aspire"
+    wanted: tuple[str, ...] = ("micro",)
+
+    @model_validator(mode="after")
+    def _known(self) -> "Tiers":
+        known = TIER_PRESETS[self.preset]
+        if not self.wanted or (unknown := [name for name in self.wanted if name not in known]):
+            raise ValueError(f"wanted names {unknown or 'no tier'}; {self.preset!r} has {', '.join(known)}")
+        return self
+
+    def of(self, followers: int | None) -> str | None:
+        """The tier of a follower count; null when it is unknown."""
+        if followers is None:
+            return None
+        bounds = TIER_PRESETS[self.preset]
+        return next(name for name, (_, below) in bounds.items() if below is None or followers < below)
+
+    def wanted_bounds(self) -> tuple[tuple[int, int | None], ...]:
+        """Followers from (included) up to (excluded) of each wanted tier."""
+        return tuple(TIER_PRESETS[self.preset][name] for name in self.wanted)
+
+
+class Customers(_Settings):
+    """How sure it must be that a candidate is a customer."""
+
+    require: CustomerLabel = "likely"
+
+
+class Retention(_Settings):
+    """How far the counters reach back, and whether days pass without posts."""
+
+    keep_days: int = Field(default=90, ge=90, le=366)
+    tick: Literal["daily", "never"] = "daily"
+
+
+class Weights(_Settings):
+    """Weight of each component; renormalised over the ones that are known."""
+
+    enthusiasm: float = Field(default=0.34, ge=0)
+    volume: float = Field(default=0.16, ge=0)
+    customer: float = Field(default=0.16, ge=0)
+    reach: float = Field(default=0.14, ge=0)
+    engagement: float = Field(default=0.10, ge=0)
+    niche: float = Field(default=0.10, ge=0)
+
+
+class Thresholds(_Settings):
+    """When an author becomes a candidate, and when no longer. Scores are 0..100, days are event days."""
+
+    enter_score: float = 55
+    enter_days: int = Field(default=2, ge=1)
+    enter_of_last: int = Field(default=3, ge=1)
+    positive_posts: int = Field(default=3, ge=1)
+    positive_days: int = Field(default=3, ge=1)
+    last_positive_within: int = Field(default=45, ge=1)
+    authenticity: float = 0.6
+    leave_score: float = 45
+    leave_after: int = Field(default=7, ge=1)
+    leave_authenticity: float = 0.4
+    decline_days: int = Field(default=180, ge=1)
+    tier_band: float = Field(default=0.05, ge=0, lt=1)
+    watch_posts: int = Field(default=2, ge=1)
+    watch_days: int = Field(default=2, ge=1)
+
+
+class Rules(_Settings):
+    """Everything the decision reads besides the profile itself."""
+
+    brands: tuple[Brand, ...] = Field(min_length=1)
+    tiers: Tiers = Tiers()
+    customers: Customers = Customers()
+    window: Retention = Retention()
+    weights: Weights = Weights()
+    thresholds: Thresholds = Thresholds()
+    profile_urls: Mapping[str, str] = Field(default_factory=dict)
+    """platform -> address with `{handle}`; a platform that is not named gives no address"""
+
+    @model_validator(mode="after")
+    def _distinct_brands(self) -> "Rules":
+        names = [brand.name for brand in self.brands]
+        if len(set(names)) != len(names):
+            raise ValueError("two brands have the same name")
+        return self
+
+    @property
+    def model_version(self) -> str:
+        """Names the scoring code's version and the settings that judge: equal versions judge alike."""
+        judged = self.model_dump_json(exclude={"brands", "profile_urls"})
+        return f"1-{hashlib.sha256(judged.encode()).hexdigest()[:8]}"
