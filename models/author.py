@@ -15,9 +15,10 @@ import msgspec
 
 from models import ring
 from models.candidates import Candidate, Profile
-from models.customers import Customer, normal_handle
+from models.customers import normal_handle
 from models.decision import Standing, decide
 from models.explanation import explain, summarise
+from models.facts import AnyAuthorFact, CustomerLink, ErasureAsked, FeedbackGiven
 from models.opinions import Opinion
 from models.posts import candidate_key
 from models.records import encode
@@ -106,36 +107,13 @@ class CountedPost(NamedTuple):
     opinions: tuple[Opinion, ...]
 
 
-class CustomerFact(NamedTuple):
-    """A customer record about this author, or (`customer` null) that there is none any more."""
-
-    customer_id: str
-    by_handle: str | None
-    customer: Customer | None
-
-
-class FeedbackFact(NamedTuple):
-    """A marketer's decision about this author for one brand."""
-
-    brand: str
-    ms: int
-    decision: str
-
-
-class ErasureFact(NamedTuple):
-    """Forget every post up to `ms`; `forever` also those still to come."""
-
-    ms: int
-    forever: bool
-
-
 class Tick(NamedTuple):
     """A day has begun; silent authors decay and expire."""
 
     day: int
 
 
-Event = CountedPost | CustomerFact | FeedbackFact | ErasureFact | Tick
+Event = CountedPost | AnyAuthorFact | Tick
 
 
 class Position(NamedTuple):
@@ -153,6 +131,7 @@ class Outcome:
     """What one event brought about. Tombstones are keys whose copy must be deleted."""
 
     changed: bool = False
+    replayed: bool = False
     late: bool = False
     duplicate: bool = False
     profiles: list[Profile] = field(default_factory=list)
@@ -161,6 +140,11 @@ class Outcome:
     candidate_tombstones: list[str] = field(default_factory=list)
     handle_claims: list[str] = field(default_factory=list)
     """normal handles this author goes by, for the join with customers known by handle"""
+
+    @property
+    def dirty(self) -> bool:
+        """The state must be stored (again), and what is listed here published."""
+        return self.changed or self.replayed
 
 
 class Fold:
@@ -174,25 +158,24 @@ class Fold:
     def apply(self, author: str, state: AuthorState, event: Event, position: Position) -> Outcome:
         """Change `state` in place and say what to publish.
 
-        `author` is the author key. When the outcome neither `changed` nor publishes, the state
-        need not be stored again.
+        `author` is the author key. Unless the outcome is `dirty` there is nothing to store or publish.
         """
         replayed = position.offset < state.positions.get(position.topic, 0)
-        outcome = Outcome()
+        outcome = Outcome(replayed=replayed)
         if isinstance(event, CountedPost):
             outcome.changed = self._count(state, event, outcome)
-        elif isinstance(event, CustomerFact):
+        elif isinstance(event, CustomerLink):
             outcome.changed = _link(state, event)
-        elif isinstance(event, FeedbackFact):
+        elif isinstance(event, FeedbackGiven):
             outcome.changed = _take_feedback(state, event)
-        elif isinstance(event, ErasureFact):
+        elif isinstance(event, ErasureAsked):
             outcome.changed = _erase(state, event)
         else:
             outcome.changed = self._tick(state, event)
         if outcome.changed:
             at = state.positions.get(position.topic, 0)
             state.positions[position.topic] = max(at + 1, position.offset + 1)
-        if outcome.changed or replayed:
+        if outcome.dirty:
             if replayed:
                 outcome.handle_claims = sorted(state.handles)
             self._publish(author, state, outcome, everything=replayed)
@@ -339,7 +322,7 @@ def _trim(held: Ring) -> None:
     held.evidence = tuple(e for e in held.evidence if ring.holds(held.days, e.post_id))
 
 
-def _link(state: AuthorState, fact: CustomerFact) -> bool:
+def _link(state: AuthorState, fact: CustomerLink) -> bool:
     slot = f"{fact.customer_id}\n{fact.by_handle or ''}"
     linked = None
     if fact.customer is not None:
@@ -358,7 +341,7 @@ def _link(state: AuthorState, fact: CustomerFact) -> bool:
     return True
 
 
-def _take_feedback(state: AuthorState, fact: FeedbackFact) -> bool:
+def _take_feedback(state: AuthorState, fact: FeedbackGiven) -> bool:
     newest = max(state.feedback.get(fact.brand, (0, "")), (fact.ms, fact.decision))
     if state.feedback.get(fact.brand) == newest:
         return False
@@ -366,7 +349,7 @@ def _take_feedback(state: AuthorState, fact: FeedbackFact) -> bool:
     return True
 
 
-def _erase(state: AuthorState, fact: ErasureFact) -> bool:
+def _erase(state: AuthorState, fact: ErasureAsked) -> bool:
     until = FOREVER_MS if fact.forever else fact.ms
     if until <= state.erased_ms:
         return False

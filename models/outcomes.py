@@ -49,6 +49,9 @@ class Rejected(Exception):
         self.reason = reason
         self.detail = detail[:300]
 
+    def __reduce__(self) -> tuple[type["Rejected"], tuple[Reason, str]]:
+        return Rejected, (self.reason, self.detail)
+
 
 class DeadLetter(Record, frozen=True):
     """A rejected record with its origin, so that it can be read, mended and replayed.

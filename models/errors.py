@@ -1,0 +1,11 @@
+"""The one shape of an error that a person reads."""
+
+
+class SuperfanError(Exception):
+    """What went wrong, why, and what to do next: three short sentences without a full stop."""
+
+    def __init__(self, what: str, why: str, fix: str) -> None:
+        super().__init__(f"{what}: {why}. {fix[:1].upper()}{fix[1:]}.")
+        self.what = what
+        self.why = why
+        self.fix = fix

@@ -1,0 +1,57 @@
+"""Facts that travel between agents on the internal topics, each under the key of whom it is about."""
+
+import msgspec
+
+from models.customers import Customer
+from models.records import Record
+
+
+class AuthorFact(Record, frozen=True, tag_field="kind"):
+    """A record of the internal topic `author-facts`, keyed by author key."""
+
+
+class CustomerLink(AuthorFact, frozen=True, tag="customer"):
+    """This customer names the author; a null customer takes the link back."""
+
+    customer_id: str
+    by_handle: str | None
+    customer: Customer | None
+
+
+class FeedbackGiven(AuthorFact, frozen=True, tag="feedback"):
+    """A marketer decided about the author for a brand."""
+
+    brand: str
+    ms: int
+    decision: str
+
+
+class ErasureAsked(AuthorFact, frozen=True, tag="erasure"):
+    """The author's posts up to `ms` are to be forgotten; `forever`: all to come as well."""
+
+    ms: int
+    forever: bool
+
+
+class HandleFact(Record, frozen=True, tag_field="kind"):
+    """A record of the internal topic `handle-facts`, keyed by `platform:@handle`."""
+
+
+class HandleNamed(HandleFact, frozen=True, tag="customer"):
+    """This customer names the handle; a null customer takes the name back."""
+
+    customer_id: str
+    customer: Customer | None
+
+
+class HandleClaimed(HandleFact, frozen=True, tag="claim"):
+    """This author goes by the handle."""
+
+    author_id: str
+
+
+AnyAuthorFact = CustomerLink | FeedbackGiven | ErasureAsked
+AnyHandleFact = HandleNamed | HandleClaimed
+
+decode_author_fact = msgspec.json.Decoder(AnyAuthorFact).decode
+decode_handle_fact = msgspec.json.Decoder(AnyHandleFact).decode

@@ -1,0 +1,71 @@
+"""From a record of `mentions`, `comments` or `hashtags` to one of `enriched`: pure once built."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from models.brands import Brand
+from models.opinions import EnrichedPost, opinions
+from models.outcomes import DropReason, Rejected
+from models.posts import Post, author_key, decode_post
+from models.records import encode
+from nlp.pipeline import Annotator, TextIn
+
+
+class Raw(NamedTuple):
+    """A record as received: its value, and its own time in epoch milliseconds."""
+
+    value: bytes | None
+    received_ms: int
+
+
+class Enriched(NamedTuple):
+    """An `EnrichedPost`, encoded, and the author key it belongs under."""
+
+    author: str
+    value: bytes
+
+
+Result = Enriched | DropReason | Rejected
+
+
+class Enricher:
+    """Holds the text pipeline. Loading it takes a second or two; `enrich` may then be called at will."""
+
+    def __init__(self, brands: Iterable[Brand], lawful: frozenset[str]) -> None:
+        self._annotator = Annotator(list(brands))
+        self._lawful = lawful
+
+    def enrich(self, records: Iterable[Raw]) -> list[Result]:
+        """One result for each record, in order. Never raises for what a record holds."""
+        results: list[Result | Post] = [self._decode(record) for record in records]
+        posts = [post for post in results if isinstance(post, Post)]
+        annotated: Iterator[EnrichedPost] = (
+            EnrichedPost(post=post, annotations=annotation, brands=opinions(post, annotation))
+            for post, annotation in zip(posts, self._annotator.annotate(map(_text_in, posts)), strict=True)
+        )
+        return [_result(next(annotated)) if isinstance(r, Post) else r for r in results]
+
+    def _decode(self, record: Raw) -> Result | Post:
+        try:
+            post, _ = decode_post(record.value, received_ms=record.received_ms, lawful=self._lawful)
+        except Rejected as rejection:
+            return rejection
+        if post.author.opt_out:
+            return DropReason.OPTED_OUT
+        return post
+
+
+def _text_in(post: Post) -> TextIn:
+    return TextIn(
+        text=post.text,
+        platform=post.platform,
+        hashtags=post.hashtags or (),
+        mentions=post.mentions or (),
+    )
+
+
+def _result(enriched: EnrichedPost) -> Result:
+    if not enriched.brands:
+        return DropReason.NO_BRAND
+    post = enriched.post
+    return Enriched(author_key(post.platform, post.author.id), encode(enriched))

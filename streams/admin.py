@@ -1,0 +1,104 @@
+"""Topics on the broker against the one table: created when missing, compared when there."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from models.errors import SuperfanError
+from streams.settings import Settings
+from streams.topics import TOPICS, Topic
+
+
+class BrokerUnavailable(SuperfanError):
+    """No broker answers at the address in force."""
+
+
+class TopicError(SuperfanError):
+    """The topics on the broker are not as the table says."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as it is on the broker; `differences` is empty when it is as the table says."""
+
+    topic: Topic
+    exists: bool
+    partitions: int
+    differences: tuple[str, ...]
+
+
+@contextmanager
+def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
+    """A client of the broker; raises `BrokerUnavailable` when none answers within ten seconds."""
+    try:
+        client = KafkaAdminClient(bootstrap_servers=settings.bootstrap, bootstrap_timeout_ms=10_000)
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"No Kafka broker answers at {settings.broker_url}",
+            str(error) or type(error).__name__,
+            "start one with `superfan broker`, or set SUPERFAN_BROKER_URL",
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def compare(
+    client: KafkaAdminClient, settings: Settings, table: Iterable[Topic] = TOPICS
+) -> list[TopicState]:
+    """Each topic of the table as it is on the broker."""
+    table = list(table)
+    known = set(client.list_topics())
+    there = [topic.name for topic in table if topic.name in known]
+    partitions = {t["name"]: len(t["partitions"]) for t in client.describe_topics(there)} if there else {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
+    configs = client.describe_configs(resources, config_filter="all")["topic"] if there else {}
+    states = []
+    for topic in table:
+        if topic.name not in known:
+            states.append(TopicState(topic, False, 0, ("missing",)))
+            continue
+        wrong = []
+        if partitions[topic.name] != settings.topics.partitions:
+            wrong.append(f"partitions is {partitions[topic.name]}, should be {settings.topics.partitions}")
+        for name, wanted in topic.config().items():
+            found = configs[topic.name][name]["value"]
+            if set(found.split(",")) != set(wanted.split(",")):
+                wrong.append(f"{name} is {found}, should be {wanted}")
+        states.append(TopicState(topic, True, partitions[topic.name], tuple(wrong)))
+    return states
+
+
+def apply(client: KafkaAdminClient, settings: Settings, table: Iterable[Topic] = TOPICS) -> list[str]:
+    """Create what is missing and return its names; raises `TopicError` for what is there and differs.
+
+    A topic that differs is never changed: its data may depend on how it is. Several workers may
+    do this at once.
+    """
+    states = compare(client, settings, table)
+    missing = [state.topic for state in states if not state.exists]
+    if wrong := [state for state in states if state.exists and state.differences]:
+        raise TopicError(
+            f"{len(wrong)} topics on the broker differ from the table",
+            "; ".join(f"{state.topic.name}: {', '.join(state.differences)}" for state in wrong),
+            "alter them with Kafka's own tools, or set topics.partitions to what they have",
+        )
+    for topic in missing:
+        new = NewTopic(
+            topic.name, settings.topics.partitions, settings.topics.replication, topic_configs=topic.config()
+        )
+        try:
+            client.create_topics([new], wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            continue
+        except KafkaError as error:
+            raise TopicError(
+                f"Topic {topic.name} could not be created",
+                str(error),
+                "check topics.replication and the broker's log",
+            ) from None
+    return [topic.name for topic in missing]

@@ -1,0 +1,107 @@
+"""customers, feedback, erasures -> facts under the key of the author they are about."""
+
+from collections.abc import Collection
+
+from models.codec import Codec
+from models.customers import decode_customer, decode_erasure, decode_feedback
+from models.facts import ErasureAsked, FeedbackGiven, HandleFact, decode_handle_fact
+from models.joining import Addressed, CustomerState, HandleState, update_customer, update_handle
+from models.outcomes import Reason, Rejected
+from models.posts import author_key, check_id
+from models.records import encode
+from models.times import instant
+from streams import topics
+from streams.deadletters import DeadLetters
+from streams.delivery import KeyedState, Step, Work
+
+_customers = Codec(CustomerState)
+_handles = Codec(HandleState)
+
+
+def customer_step(customers: KeyedState, dead_letters: DeadLetters) -> Step:
+    """A customer record, or by null its deletion, under its customer id."""
+
+    def step(work: Work) -> None:
+        try:
+            customer_id = _customer_key(work)
+            customer = decode_customer(work.value) if work.value is not None else None
+            if customer is not None and customer.customer_id != customer_id:
+                raise Rejected(Reason.BAD_ID, "the record's key is not its customer_id")
+        except Rejected as rejection:
+            dead_letters.reject(work, rejection)
+            return
+        dead_letters.accept()
+        key = customer_id.encode()
+        state = _customers.unpack(customers.read(work.tp.partition, key))
+        facts = update_customer(state, customer_id, customer, work.offset)
+        customers.write(work, key, _customers.pack(state))
+        _send(work, facts)
+
+    return step
+
+
+def handle_step(handles: KeyedState) -> Step:
+    """Someone names a handle, or goes by it. Our own records: none is bad."""
+
+    def step(work: Work) -> None:
+        key = work.key or b""
+        state = _handles.unpack(handles.read(work.tp.partition, key))
+        facts = update_handle(state, key.decode(), decode_handle_fact(work.value or b""), work.offset)
+        handles.write(work, key, _handles.pack(state))
+        _send(work, facts)
+
+    return step
+
+
+def feedback_step(brands: Collection[str], dead_letters: DeadLetters) -> Step:
+    """A marketer's decision; a null is only the compaction of an old one and says nothing."""
+
+    def step(work: Work) -> None:
+        if work.value is None:
+            return
+        try:
+            feedback = decode_feedback(work.value)
+            brand, _, author = feedback.key.partition("/")
+            if brand not in brands:
+                raise Rejected(Reason.UNKNOWN_BRAND, f"{brand[:60]!r}; known are {sorted(brands)}")
+        except Rejected as rejection:
+            dead_letters.reject(work, rejection)
+            return
+        dead_letters.accept()
+        fact = FeedbackGiven(brand=brand, ms=instant(feedback.at), decision=feedback.decision)
+        _send(work, (Addressed(author, fact),))
+
+    return step
+
+
+def erasure_step(dead_letters: DeadLetters) -> Step:
+    """A person's wish to be forgotten."""
+
+    def step(work: Work) -> None:
+        try:
+            if work.value is None:
+                raise Rejected(Reason.EMPTY, "the record has no value")
+            erasure = decode_erasure(work.value)
+        except Rejected as rejection:
+            dead_letters.reject(work, rejection)
+            return
+        dead_letters.accept()
+        fact = ErasureAsked(ms=instant(erasure.at), forever=erasure.mode == "object")
+        _send(work, (Addressed(author_key(erasure.platform, erasure.author_id), fact),))
+
+    return step
+
+
+def _customer_key(work: Work) -> str:
+    try:
+        customer_id = (work.key or b"").decode()
+    except UnicodeDecodeError:
+        raise Rejected(Reason.BAD_ID, "the key is not UTF-8") from None
+    check_id("key", customer_id)
+    return customer_id
+
+
+def _send(work: Work, facts: Collection[Addressed]) -> None:
+    for key, fact in facts:
+        topic = topics.HANDLE_FACTS if isinstance(fact, HandleFact) else topics.AUTHOR_FACTS
+        work.send(topic, key.encode(), encode(fact))

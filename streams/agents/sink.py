@@ -1,0 +1,62 @@
+"""profiles, candidates -> SQL. A copy that can be thrown away and filled again from the topics."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from models.candidates import Candidate, Profile
+from models.outcomes import Reason, Rejected, rejection_of
+from models.store import Change, Delete, Store, StoreUnavailable
+from streams import topics
+from streams.deadletters import DeadLetters
+from streams.delivery import Work
+
+log = logging.getLogger(__name__)
+
+_profile = msgspec.json.Decoder(Profile)
+_candidate = msgspec.json.Decoder(Candidate)
+FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
+
+
+class Sink:
+    """Writes batches to the store; waits while it is away."""
+
+    def __init__(self, store: Store, dead_letters: DeadLetters) -> None:
+        self._store = store
+        self._dead_letters = dead_letters
+
+    async def step(self, batch: list[Work]) -> None:
+        """Write one batch in one transaction; returns when it is committed."""
+        changes: list[Change] = []
+        for work in batch:
+            try:
+                changes.append(_change(work))
+            except Rejected as rejection:
+                self._dead_letters.reject(work, rejection)
+            else:
+                self._dead_letters.accept()
+        wait = FIRST_WAIT
+        while True:
+            try:
+                await asyncio.to_thread(self._store.apply, changes)
+            except StoreUnavailable as error:
+                log.warning("The store is away, trying again in %.1f s: %s", wait, error)
+                await asyncio.sleep(wait)
+                wait = min(LONGEST_WAIT, wait * 2)
+            else:
+                return
+
+
+def _change(work: Work) -> Change:
+    kind = Profile if work.tp.topic == topics.PROFILES else Candidate
+    if work.value is None:
+        try:
+            return Delete(kind, (work.key or b"").decode())
+        except UnicodeDecodeError:
+            raise Rejected(Reason.BAD_ID, "the key is not UTF-8") from None
+    decoder = _profile if kind is Profile else _candidate
+    try:
+        return decoder.decode(work.value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise rejection_of(error, work.value) from None

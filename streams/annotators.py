@@ -1,0 +1,121 @@
+"""The process pool of the enrich role: text pipelines that are loaded once and kept for life."""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+
+from models.outcomes import Reason, Rejected
+from nlp.enrichment import Enricher, Raw, Result
+
+log = logging.getLogger(__name__)
+
+Build = Callable[[], Enricher]
+"""Makes the enricher inside a child; must be picklable."""
+
+_enricher: Enricher | None = None
+
+
+def _start_child(build: Build) -> None:
+    global _enricher  # noqa: PLW0603 -- one pipeline for the life of the child
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _enricher = build()
+
+
+def _die_with_parent() -> None:
+    # XXX A child of ProcessPoolExecutor holds both ends of its queue and would outlive a killed parent.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _enrich(records: Sequence[Raw]) -> list[Result]:
+    if _enricher is None:
+        raise RuntimeError("the child was not started by the pool")
+    return _enricher.enrich(records)
+
+
+def _ready() -> int:
+    return os.getpid()
+
+
+class Annotators:
+    """Enriches batches in child processes. A batch that kills its child is searched for the culprit.
+
+    With `processes` 0 the pipeline runs in this process: for tests, and where memory is short.
+    """
+
+    def __init__(self, build: Build, processes: int) -> None:
+        self._build = build
+        self._processes = processes
+        self._pool: ProcessPoolExecutor | None = None
+        self._here: Enricher | None = None
+        self._trial = asyncio.Lock()
+        self.restarts = 0
+        """how often a broken pool was replaced"""
+
+    async def start(self) -> None:
+        """Load the pipelines; returns when each child is ready."""
+        if self._processes == 0:
+            self._here = self._build()
+            return
+        self._pool = self._new_pool(self._processes)
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(self._pool, _ready) for _ in range(self._processes)))
+
+    def stop(self) -> None:
+        """End the children, not waiting for work that nobody will collect."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    async def enrich(self, records: Sequence[Raw]) -> list[Result]:
+        """One result for each record, in order.
+
+        When a child dies, each batch that was in the pool is tried again alone, halved until the
+        record that kills is found: that one is rejected as `poison`, the others are unharmed.
+        """
+        if self._here is not None:
+            return self._here.enrich(records)
+        pool = self._pool
+        if pool is None:
+            raise RuntimeError("the pool is not running")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, _enrich, records)
+        except BrokenProcessPool:
+            if self._pool is pool:
+                log.warning("A text pipeline died; starting a new pool and searching the batch")
+                self._pool = self._new_pool(self._processes)
+                self.restarts += 1
+        async with self._trial:
+            return await self._search(records)
+
+    async def _search(self, records: Sequence[Raw]) -> list[Result]:
+        """Try records in a pool of their own, so that only they can be what kills it."""
+        pool = self._new_pool(1)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, _enrich, records)
+        except BrokenProcessPool:
+            if len(records) == 1:
+                return [Rejected(Reason.POISON, "the text pipeline died on this record")]
+            half = len(records) // 2
+            return [*await self._search(records[:half]), *await self._search(records[half:])]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _new_pool(self, processes: int) -> ProcessPoolExecutor:
+        # A child must not start threads of its own: the pool is the parallelism.
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+        return ProcessPoolExecutor(
+            processes,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_child,
+            initargs=(self._build,),
+        )

@@ -1,0 +1,121 @@
+"""The composition root: which agents, tables and settings make up each role's application.
+
+Each role is an application (and consumer group) of its own, so that a worker that joins or
+leaves one role disturbs no other.
+"""
+
+import uuid
+from typing import Literal
+
+from models.author import Fold
+from models.store import Store
+from streams import topics
+from streams.agents.enrich import enrich_step
+from streams.agents.facts import customer_step, erasure_step, feedback_step, handle_step
+from streams.agents.profile import enriched_step, fact_step
+from streams.agents.sink import Sink
+from streams.annotators import Annotators
+from streams.deadletters import DeadLetters
+from streams.delivery import KeyedState, ReliableApp, agent, batch_agent
+from streams.settings import Settings
+
+Role = Literal["enrich", "profile", "sink"]
+ROLES: tuple[Role, ...] = ("enrich", "profile", "sink")
+
+MAX_POLL = 1000
+SINK_BATCH = 500
+
+
+def enrich_app(settings: Settings, annotators: Annotators) -> ReliableApp:
+    """mentions, comments, hashtags -> enriched."""
+    app = _app("superfan-enrich", settings)
+    batch_agent(
+        app,
+        topics.POSTS,
+        enrich_step(annotators, _dead_letters(settings)),
+        size=settings.worker.batch,
+        linger=0.01,
+        side_by_side=max(1, settings.worker.processes) + 1,  # one batch waits while each child works
+    )
+    return app
+
+
+def profile_app(settings: Settings) -> ReliableApp:
+    """enriched, customers, feedback, erasures -> profiles, candidates."""
+    app = _app(topics.PROFILE_APP, settings)
+    authors, customers, handles = (
+        _table(app, settings, name) for name in ("authors", "customers", "handles")
+    )
+    fold = Fold(settings.rules)
+    dead_letters = _dead_letters(settings)
+    brands = {brand.name for brand in settings.brands}
+    agent(app, topics.ENRICHED, enriched_step(authors, fold, dead_letters))
+    agent(app, topics.AUTHOR_FACTS, fact_step(authors, fold))
+    agent(app, topics.CUSTOMERS, customer_step(customers, dead_letters))
+    agent(app, topics.HANDLE_FACTS, handle_step(handles))
+    agent(app, topics.FEEDBACK, feedback_step(brands, dead_letters))
+    agent(app, topics.ERASURES, erasure_step(dead_letters))
+    return app
+
+
+def sink_app(settings: Settings, store: Store) -> ReliableApp:
+    """profiles, candidates -> SQL."""
+    app = _app("superfan-sink", settings)
+    batch_agent(
+        app,
+        (topics.PROFILES, topics.CANDIDATES),
+        Sink(store, _dead_letters(settings)).step,
+        size=SINK_BATCH,
+        linger=0.02,
+        side_by_side=1,  # one writer: the order of a partition is the order in the database
+    )
+    return app
+
+
+def _app(name: str, settings: Settings) -> ReliableApp:
+    worker = settings.worker
+    app = ReliableApp(
+        name,
+        window=worker.in_flight,
+        drain_timeout=worker.drain_timeout,
+        broker=settings.broker_url,
+        # Faust's own address is used to route between workers, which is not done here; unique is enough.
+        canonical_url=f"http://worker-{uuid.uuid4().hex[:12]}",
+        web_enabled=False,
+        web_tables_enabled=False,
+        autodiscover=False,
+        store="memory://",
+        topic_partitions=settings.topics.partitions,
+        topic_replication_factor=settings.topics.replication,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=worker.in_flight,
+        broker_commit_interval=worker.commit_interval,
+        broker_session_timeout=worker.session_timeout,
+        broker_heartbeat_interval=worker.session_timeout / 10,
+        broker_request_timeout=max(60.0, 2 * worker.session_timeout),
+        broker_max_poll_records=MAX_POLL,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=topics.MAX_RECORD_BYTES,
+        producer_acks=-1,
+        producer_linger=0.005,
+        producer_compression_type="lz4",
+        producer_max_request_size=topics.MAX_RECORD_BYTES,
+        producer_request_timeout=worker.delivery_timeout,
+    )
+    app.finalize()
+    return app
+
+
+def _table(app: ReliableApp, settings: Settings, name: str) -> KeyedState:
+    table = KeyedState(app, name, partitions=settings.topics.partitions)
+    app.tables.add(table)
+    return table
+
+
+def _dead_letters(settings: Settings) -> DeadLetters:
+    limit = settings.dead_letters
+    return DeadLetters(max_share=limit.max_share, of_last=limit.of_last)

@@ -1,0 +1,71 @@
+"""Where records go that cannot be used, and when a worker stops rather than reject a whole topic."""
+
+from collections import Counter, deque
+
+from models.errors import SuperfanError
+from models.outcomes import DeadLetter, Reason, Rejected, payload_of
+from models.records import encode
+from models.times import rfc3339
+from streams import topics
+from streams.delivery import Work
+
+
+class TooManyDeadLetters(SuperfanError):
+    """The share of rejected records passed its limit: more likely a bad deploy than bad records."""
+
+
+class DeadLetters:
+    """Rejects records of one application and watches their share.
+
+    `max_share` is of the last `of_last` records; below that many nothing is judged.
+    """
+
+    def __init__(self, *, max_share: float, of_last: int) -> None:
+        self._max_share = max_share
+        self._recent: deque[Reason | None] = deque(maxlen=of_last)
+        self._reasons: Counter[Reason] = Counter()
+
+    def accept(self) -> None:
+        """A record was usable."""
+        self._note(None)
+
+    def reject(self, work: Work, rejection: Rejected) -> None:
+        """Send the record to `dead-letters` under its own key.
+
+        Raises `TooManyDeadLetters` when the share passes the limit; the record that did is not
+        acknowledged, and neither is anything after it.
+        """
+        self._note(rejection.reason)
+        work.send(topics.DEAD_LETTERS, work.key, encode(dead_letter(work, rejection)))
+
+    def _note(self, reason: Reason | None) -> None:
+        recent = self._recent
+        if len(recent) == recent.maxlen and (oldest := recent[0]) is not None:
+            self._reasons[oldest] -= 1
+        recent.append(reason)
+        if reason is None:
+            return
+        self._reasons[reason] += 1
+        rejected = self._reasons.total()
+        if len(recent) == recent.maxlen and rejected > self._max_share * len(recent):
+            common, count = self._reasons.most_common(1)[0]
+            raise TooManyDeadLetters(
+                f"{rejected} of the last {len(recent)} records were rejected",
+                f"most of them ({count}) as {common}; the limit is a share of {self._max_share}",
+                "read them with `superfan dead-letters list`; mend the producer, or raise dead_letters.max_share",
+            )
+
+
+def dead_letter(work: Work, rejection: Rejected) -> DeadLetter:
+    """The dead letter of a record; the same record gives the same letter."""
+    payload, encoding = payload_of(work.value)
+    return DeadLetter(
+        topic=work.tp.topic,
+        partition=work.tp.partition,
+        offset=work.offset,
+        reason=rejection.reason,
+        detail=rejection.detail,
+        payload=payload,
+        at=rfc3339(work.timestamp_ms),
+        payload_encoding=encoding,
+    )

@@ -1,0 +1,97 @@
+"""Runs the applications of one or all roles until told to stop, or until one fails."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+
+from models.errors import SuperfanError
+from models.store import Store
+from nlp.enrichment import Enricher
+from streams.annotators import Annotators
+from streams.app import Role, enrich_app, profile_app, sink_app
+from streams.delivery import DeliveryError, ReliableApp
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class WorkerError(SuperfanError):
+    """The worker had to stop."""
+
+
+def build_enricher(settings: Settings) -> Enricher:
+    """The enricher of these settings; runs inside a child process."""
+    return Enricher(settings.brands, settings.lawful)
+
+
+async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event | None = None) -> None:
+    """Run roles until SIGTERM, SIGINT or `stop`; then finish what was begun, commit, leave the groups.
+
+    Raises `WorkerError` when an application fails: nothing that was not delivered is committed,
+    and a new worker goes on from there.
+    """
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    async with AsyncExitStack() as stack:
+        apps = [await _build(role, settings, stack) for role in roles]
+        for app in apps:
+            await _start(app)
+        log.info("Worker started: %s", ", ".join(roles))
+        failure = await _first_of(stop, apps)
+        for app in apps:
+            await _stop(app, drain=failure is None)
+    if failure is not None:
+        raise _explained(failure) from failure
+    log.info("Worker stopped")
+
+
+async def _build(role: Role, settings: Settings, stack: AsyncExitStack) -> ReliableApp:
+    if role == "enrich":
+        annotators = Annotators(partial(build_enricher, settings), settings.worker.processes)
+        stack.callback(annotators.stop)
+        await annotators.start()
+        return enrich_app(settings, annotators)
+    if role == "profile":
+        return profile_app(settings)
+    store = Store(settings.store_url.get_secret_value())
+    stack.callback(store.close)
+    await asyncio.to_thread(store.migrate)
+    return sink_app(settings, store)
+
+
+async def _start(app: ReliableApp) -> None:
+    app.in_worker = True
+    await app.start()
+    app.delivery.start()
+
+
+async def _stop(app: ReliableApp, *, drain: bool) -> None:
+    if drain and not await app.drain_and_commit():
+        log.warning("%s could not finish in time; what is left is processed again later", app.conf.id)
+    await app.delivery.stop()
+    await app.stop()
+
+
+async def _first_of(stop: asyncio.Event, apps: Sequence[ReliableApp]) -> BaseException | None:
+    """Waits for a stop (None) or for the first failure."""
+    stopped = asyncio.ensure_future(stop.wait())
+    failed = [asyncio.ensure_future(app.failed()) for app in apps]
+    await asyncio.wait([stopped, *failed], return_when=asyncio.FIRST_COMPLETED)
+    failure = next((task.result() for task in failed if task.done()), None)
+    for task in (stopped, *failed):
+        task.cancel()
+    return failure
+
+
+def _explained(failure: BaseException) -> SuperfanError:
+    if isinstance(failure, SuperfanError):
+        return failure
+    fix = "start the worker again: it goes on from its last commit, nothing is lost"
+    if isinstance(failure, DeliveryError):
+        fix = "check that the broker is up and has room (`superfan doctor`), then " + fix
+    return WorkerError("The worker stopped", str(failure) or repr(failure), fix)
