@@ -8,6 +8,7 @@ first processing may have died before its output was delivered.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -180,6 +181,13 @@ class Fold:
                 outcome.handle_claims = sorted(state.handles)
             self._publish(author, state, outcome, everything=replayed)
         return outcome
+
+    def current(self, author: str, state: AuthorState) -> Iterator[tuple[Profile, Candidate | None]]:
+        """Each profile of an author as it stands, with its candidate if there is one; by brand."""
+        for brand, held in sorted(state.rings.items()):
+            profile, candidate = self._judge(candidate_key(brand, author), brand, author, state, held)
+            if profile is not None:
+                yield profile, candidate
 
     def _count(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
         if post.ms <= state.erased_ms:

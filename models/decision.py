@@ -1,8 +1,8 @@
 """Is this author a candidate? A pure function of the ring, what is known of the author, and the rules.
 
-The decision walks the event days that are in the ring, oldest first, and is thus the same
-whatever order the records came in. What is known of the author *now* (followers, customer file,
-exclusions) is applied to every day.
+The decision walks the event days that are in the ring, oldest first, then the days that ticks
+added behind them, and is thus the same whatever order the records came in. What is known of the
+author *now* (followers, customer file, exclusions) is applied to every day.
 """
 
 from dataclasses import dataclass, replace
@@ -93,8 +93,8 @@ def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> 
         as_of = tally.day
         evaluate(tally)
     evaluated_on = max(as_of, ticked)
-    if evaluated_on > as_of:
-        scoring.bring_forward(last[0], evaluated_on)
+    for day in range(as_of + 1, evaluated_on + 1):
+        scoring.bring_forward(last[0], day)
         evaluate(last[0])
 
     tally, components, severities, a, points = last
@@ -158,7 +158,12 @@ class _Walk:
         elif self._low_since is None:
             self._low_since = tally.day
         low_for = 0 if self._low_since is None else tally.day - self._low_since
-        if low_for >= limits.leave_after or a < limits.leave_authenticity:
+        silent_for = tally.day - (tally.last_praise or 0)
+        if (
+            low_for >= limits.leave_after
+            or silent_for > limits.last_positive_within
+            or a < limits.leave_authenticity
+        ):
             self.state = "cooled"
 
 

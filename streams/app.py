@@ -5,7 +5,6 @@ leaves one role disturbs no other.
 """
 
 import uuid
-from typing import Literal
 
 from models.author import Fold
 from models.store import Store
@@ -17,10 +16,8 @@ from streams.agents.sink import Sink
 from streams.annotators import Annotators
 from streams.deadletters import DeadLetters
 from streams.delivery import KeyedState, ReliableApp, agent, batch_agent
+from streams.roles import ROLES, Role
 from streams.settings import Settings
-
-Role = Literal["enrich", "profile", "sink"]
-ROLES: tuple[Role, ...] = ("enrich", "profile", "sink")
 
 MAX_POLL = 1000
 SINK_BATCH = 500
@@ -28,7 +25,7 @@ SINK_BATCH = 500
 
 def enrich_app(settings: Settings, annotators: Annotators) -> ReliableApp:
     """mentions, comments, hashtags -> enriched."""
-    app = _app("superfan-enrich", settings)
+    app = _app(Role.ENRICH, settings)
     batch_agent(
         app,
         topics.POSTS,
@@ -42,7 +39,7 @@ def enrich_app(settings: Settings, annotators: Annotators) -> ReliableApp:
 
 def profile_app(settings: Settings) -> ReliableApp:
     """enriched, customers, feedback, erasures -> profiles, candidates."""
-    app = _app(topics.PROFILE_APP, settings)
+    app = _app(Role.PROFILE, settings)
     authors, customers, handles = (
         _table(app, settings, name) for name in ("authors", "customers", "handles")
     )
@@ -60,7 +57,7 @@ def profile_app(settings: Settings) -> ReliableApp:
 
 def sink_app(settings: Settings, store: Store) -> ReliableApp:
     """profiles, candidates -> SQL."""
-    app = _app("superfan-sink", settings)
+    app = _app(Role.SINK, settings)
     batch_agent(
         app,
         (topics.PROFILES, topics.CANDIDATES),
@@ -72,10 +69,10 @@ def sink_app(settings: Settings, store: Store) -> ReliableApp:
     return app
 
 
-def _app(name: str, settings: Settings) -> ReliableApp:
+def _app(role: Role, settings: Settings) -> ReliableApp:
     worker = settings.worker
     app = ReliableApp(
-        name,
+        ROLES[role].group,
         window=worker.in_flight,
         drain_timeout=worker.drain_timeout,
         broker=settings.broker_url,

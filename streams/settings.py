@@ -149,6 +149,11 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown platform {unknown[0]!r}; known are {', '.join(sorted(PLATFORMS))}")
         return sources
 
+    def shown(self) -> dict[str, Any]:
+        """The settings as plain values, secrets hidden: a password in the store's address is `***`."""
+        url = make_url(self.store_url.get_secret_value())
+        return {**self.model_dump(mode="json"), "store_url": url.render_as_string(hide_password=True)}
+
     @property
     def bootstrap(self) -> list[str]:
         """The broker's addresses, `host:port`."""

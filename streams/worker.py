@@ -11,8 +11,9 @@ from models.errors import SuperfanError
 from models.store import Store
 from nlp.enrichment import Enricher
 from streams.annotators import Annotators
-from streams.app import Role, enrich_app, profile_app, sink_app
+from streams.app import enrich_app, profile_app, sink_app
 from streams.delivery import DeliveryError, ReliableApp
+from streams.roles import Role
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,12 +52,12 @@ async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event 
 
 
 async def _build(role: Role, settings: Settings, stack: AsyncExitStack) -> ReliableApp:
-    if role == "enrich":
+    if role is Role.ENRICH:
         annotators = Annotators(partial(build_enricher, settings), settings.worker.processes)
         stack.callback(annotators.stop)
         await annotators.start()
         return enrich_app(settings, annotators)
-    if role == "profile":
+    if role is Role.PROFILE:
         return profile_app(settings)
     store = Store(settings.store_url.get_secret_value())
     stack.callback(store.close)

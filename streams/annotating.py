@@ -1,0 +1,58 @@
+"""`superfan annotate`: JSON Lines in, annotations out, in order; a bad line is answered on its own line."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from models.brands import Brand
+from models.outcomes import Rejected, rejection_of
+from models.records import Record, encode
+from nlp.pipeline import Annotator, Target, TextIn
+
+BATCH = 64
+
+
+class _Target(Record, frozen=True):
+    text: str
+    start: int
+    end: int
+
+
+class _Request(Record, frozen=True):
+    text: str
+    targets: tuple[str | _Target, ...] = ()
+
+
+class _Error(Record, frozen=True):
+    error: str
+    detail: str
+
+
+_decoder = msgspec.json.Decoder(_Request)
+
+
+def annotate_lines(brands: Sequence[Brand], lines: Iterable[bytes]) -> Iterator[bytes]:
+    """One line of JSON for each line, in order: an annotation, or `{"error", "detail"}`."""
+    annotator = Annotator(brands)
+    waiting = iter(lines)
+    while batch := list(itertools.islice(waiting, BATCH)):
+        requests = [_request(line) for line in batch]
+        texts = [request for request in requests if isinstance(request, TextIn)]
+        annotated = iter(annotator.annotate(texts))
+        for request in requests:
+            if isinstance(request, TextIn):
+                yield encode(next(annotated))
+            else:
+                yield encode(_Error(error=request.reason, detail=request.detail))
+
+
+def _request(line: bytes) -> TextIn | Rejected:
+    try:
+        request = _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        return rejection_of(error, line)
+    targets = [
+        t if isinstance(t, str) else Target(text=t.text, start=t.start, end=t.end) for t in request.targets
+    ]
+    return TextIn(text=request.text, targets=tuple(targets))

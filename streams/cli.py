@@ -1,0 +1,404 @@
+"""The command line. Data on standard output, talk on standard error.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 unhealthy. A command is a thin layer:
+it reads settings, calls the module that does the work, and prints.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from models.errors import SuperfanError
+from streams import logs
+from streams.printing import Output, print_rows
+from streams.roles import Role
+from streams.settings import Settings, SettingsError, config_path, load
+
+talk = Console(stderr=True, highlight=False)
+
+
+class _Group(typer.core.TyperGroup):
+    """Turns the project's errors into one readable line and an exit code; `--debug` shows the traceback."""
+
+    debug: ClassVar[bool] = False
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SuperfanError as error:
+            if _Group.debug:
+                raise
+            talk.print(
+                f"[bold red]{error.what}[/]: {error.why}.\n[bold]Next:[/] {error.fix}.", soft_wrap=True
+            )
+            raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader of our output (head, less) has seen enough.
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+
+
+app = typer.Typer(
+    name="superfan",
+    cls=_Group,
+    help="Finds a brand's enthusiastic existing customers in the social stream, and says why.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+topics_app = typer.Typer(help="Shows, creates and checks the topics.", no_args_is_help=True)
+candidates_app = typer.Typer(help="Who to ask, and why, from the store.", no_args_is_help=True)
+dead_letters_app = typer.Typer(help="Records that could not be used, from their topic.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+app.add_typer(candidates_app, name="candidates")
+app.add_typer(dead_letters_app, name="dead-letters")
+
+
+class WorkerRole(StrEnum):
+    """What a worker runs."""
+
+    ENRICH = "enrich"
+    PROFILE = "profile"
+    SINK = "sink"
+    ALL = "all"
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles behind the word."""
+        return tuple(Role) if self is WorkerRole.ALL else (Role(self.value),)
+
+
+Out = Annotated[Output, typer.Option("-o", "--output", help="How data is printed; json is JSON Lines.")]
+_config: Path | None = None
+
+
+@app.callback()
+def main(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings file. Else SUPERFAN_CONFIG, else ./superfan.toml, else the demo's.",
+            show_default=False,
+        ),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")] = False,
+) -> None:
+    """Finds a brand's enthusiastic existing customers in the social stream, and says why.
+
+    Examples: `superfan demo` | `superfan broker` | `superfan worker` | `superfan candidates list`
+    """
+    global _config  # noqa: PLW0603 -- the one option that stands before the command
+    _config = config
+    _Group.debug = debug
+    logs.configure("debug" if debug else "warning")
+
+
+def _settings(**flags: Any) -> Settings:
+    settings = load(config_path(_config), **flags)
+    logs.configure("debug" if _Group.debug else settings.log_level)
+    return settings
+
+
+@app.command()
+def demo(
+    store: Annotated[Path, typer.Option(help="The SQLite file to write.")] = Path("superfan.db"),
+    report: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    workers: Annotated[int, typer.Option(min=1, max=8, help="Worker processes that share the load.")] = 1,
+) -> None:
+    """The whole way on this machine: broker, worker, 14,485 real posts, and the board of candidates.
+
+    Examples: `superfan demo` | `superfan demo --workers 2`
+    """
+    from streams.demo import run
+
+    run(talk, store=store, report=report, workers=workers)
+
+
+@app.command()
+def broker(
+    data_dir: Annotated[Path, typer.Option(help="Where the broker keeps its data.")] = Path(
+        ".superfan/broker"
+    ),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
+    ] = 9092,
+) -> None:
+    """The embedded Apache Kafka, in the foreground, on loopback only. Ctrl-C or SIGTERM stops it.
+
+    Examples: `superfan broker` | `superfan broker --port 19092 --data-dir /var/lib/superfan`
+    """
+    from streams.broker import run_foreground
+
+    run_foreground(data_dir=data_dir, port=port, console=talk)
+
+
+@topics_app.command("list")
+def topics_list(output: Out = Output.TABLE) -> None:
+    """Every topic of the table, and how it is on the broker.
+
+    Examples: `superfan topics list` | `superfan topics list -o json`
+    """
+    from streams import admin
+
+    settings = _settings()
+    with admin.admin_client(settings) as client:
+        states = admin.compare(client, settings)
+    print_rows(
+        output,
+        (
+            {
+                "topic": state.topic.name,
+                "key": state.topic.key,
+                "cleanup": state.topic.config()["cleanup.policy"],
+                "retention_days": state.topic.retention_days,
+                "partitions": state.partitions or None,
+                "on_broker": "; ".join(state.differences) or "as it should be",
+                "meaning": state.topic.meaning,
+            }
+            for state in states
+        ),
+    )
+
+
+@topics_app.command("apply")
+def topics_apply() -> None:
+    """Create the topics that are missing; a topic that differs from the table is an error.
+
+    Examples: `superfan topics apply` | `SUPERFAN_TOPICS__PARTITIONS=16 superfan topics apply`
+    """
+    from streams import admin
+
+    settings = _settings()
+    with admin.admin_client(settings) as client:
+        created = admin.apply(client, settings)
+    for name in created:
+        talk.print(f"created {name}")
+    talk.print(f"{len(created)} topics created, the others are as they should be.")
+
+
+@app.command()
+def worker(
+    role: Annotated[
+        WorkerRole, typer.Option(help="What this process runs; roles scale apart.")
+    ] = WorkerRole.ALL,
+) -> None:
+    """Run the stream until SIGTERM or Ctrl-C; then finish what was begun, commit and leave.
+
+    Examples: `superfan worker` | `superfan worker --role enrich`
+    """
+    from streams.supervision import run_worker
+
+    run_worker(_settings(), role.roles)
+
+
+@app.command()
+def feed(
+    file: Annotated[Path, typer.Argument(help="JSON Lines, plain or .gz; - is standard input.")],
+    topic: Annotated[
+        str | None, typer.Option(help="Send all to this topic.", show_default="told by shape")
+    ] = None,
+    fmt: Annotated[str, typer.Option("--format", help="The shape of the records: superfan.")] = "superfan",
+    speed: Annotated[
+        float, typer.Option(min=0, help="How many times faster than it happened; 0 is as fast as it goes.")
+    ] = 0,
+) -> None:
+    """Send posts, customers, erasures or feedback to their topics. Feeding a file twice counts once.
+
+    Examples: `superfan feed posts.jsonl` | `superfan feed posts.jsonl.gz --speed 3600` |
+    `cat customers.jsonl | superfan feed -`
+    """
+    from streams import feeding, lines
+    from streams.topics import BY_NAME
+
+    if fmt != "superfan":
+        raise typer.BadParameter(f"{fmt!r} is not known; known is superfan", param_hint="--format")
+    if topic is not None and topic not in BY_NAME:
+        raise typer.BadParameter(f"{topic!r} is none of {', '.join(sorted(BY_NAME))}", param_hint="--topic")
+    settings = _settings()
+    started = time.monotonic()
+    client = feeding.producer(settings)
+    try:
+        with _bar("Feeding", None) as advance:
+            sent = feeding.send(client, lines.read(file), topic=topic, speed=speed, advance=advance)
+    finally:
+        client.close()
+    seconds = max(time.monotonic() - started, 1e-9)
+    where = ", ".join(f"{count:,} to {name}" for name, count in sorted(sent.items())) or "nothing"
+    talk.print(f"Sent {where} in {seconds:.1f} s ({sent.total() / seconds:,.0f} records/s).")
+
+
+@app.command()
+def backtest(
+    posts: Annotated[list[Path], typer.Option(help="Files of posts; may be given several times.")],
+    out: Annotated[Path, typer.Option(help="Folder for profiles, candidates and dead letters.")],
+    customers: Annotated[Path | None, typer.Option(help="A file of customers.")] = None,
+    feedback: Annotated[Path | None, typer.Option(help="A file of feedback.")] = None,
+    erasures: Annotated[Path | None, typer.Option(help="A file of erasures.")] = None,
+    tick: Annotated[str | None, typer.Option(help="Judge as of this day, YYYY-MM-DD.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; stands for the one before the command.")
+    ] = None,
+) -> None:
+    """The same core without a broker: the profiles and candidates that the stream would end with.
+
+    Examples: `superfan backtest --posts posts.jsonl --customers customers.jsonl --out results` |
+    `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict`
+    """
+    from streams import backtesting
+
+    settings = load(config_path(config or _config))
+    with _bar("Backtesting", None) as advance:
+        tally = backtesting.run(
+            settings,
+            posts=posts,
+            customers=customers,
+            feedback=feedback,
+            erasures=erasures,
+            tick=tick,
+            out=out,
+            advance=advance,
+        )
+    talk.print(
+        f"{tally.posts:,} posts: {tally.duplicates:,} seen before, {tally.late:,} late, "
+        f"{tally.dropped:,} dropped, {tally.dead_letters:,} dead letters. Written to {out}."
+    )
+
+
+@app.command()
+def annotate(
+    file: Annotated[Path, typer.Argument(help="JSON Lines with `text`; - is standard input.")] = Path("-"),
+) -> None:
+    """What the text pipeline says about each text: one line out for each line in, in order.
+
+    Examples: `superfan annotate texts.jsonl` | `echo '{"text": "I love my new Fly-Fi @JetBlue"}' | superfan annotate`
+    """
+    from streams.annotating import annotate_lines
+    from streams.lines import read
+
+    for line in annotate_lines(_settings().brands, read(file)):
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+
+
+@candidates_app.command("list")
+def candidates_list(
+    brand: Annotated[str | None, typer.Option(help="Only of this brand.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Only in these states; default all.")] = None,
+    tier: Annotated[list[str] | None, typer.Option(help="Only in these tiers; default all.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="Only from this score on.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    output: Out = Output.TABLE,
+) -> None:
+    """Who to ask: the best first.
+
+    Examples: `superfan candidates list` | `superfan candidates list --brand JetBlue --state candidate` |
+    `superfan candidates list -o json | head`
+    """
+    from streams.board import print_board
+    from streams.storage import open_store
+
+    with open_store(_settings()) as store:
+        found = store.candidates(
+            brand=brand, states=state or None, tiers=tier or None, min_score=min_score, limit=limit
+        )
+        print_board(found, output, talk)
+
+
+@candidates_app.command("show")
+def candidates_show(
+    key: Annotated[str, typer.Argument(help="brand/platform:author_id, as `candidates list` prints it.")],
+    output: Out = Output.TABLE,
+) -> None:
+    """One candidate: why, what speaks against, what is not known.
+
+    Examples: `superfan candidates show "JetBlue/x:u5334b0c2bc"` |
+    `superfan candidates show "JetBlue/x:u5334b0c2bc" -o json`
+    """
+    from streams.board import print_card
+    from streams.storage import find_candidate, open_store
+
+    with open_store(_settings()) as store:
+        print_card(find_candidate(store, key), output)
+
+
+@dead_letters_app.command("list")
+def dead_letters_list(
+    reason: Annotated[str | None, typer.Option(help="Only with this reason.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    output: Out = Output.TABLE,
+) -> None:
+    """The dead letters on their topic, oldest first within each partition.
+
+    Examples: `superfan dead-letters list` | `superfan dead-letters list --reason future -o json`
+    """
+    from streams.deadletters_topic import read_dead_letters
+
+    print_rows(
+        output, read_dead_letters(_settings(), reason=reason, limit=limit, short=output is Output.TABLE)
+    )
+
+
+@app.command()
+def doctor(output: Out = Output.TABLE) -> None:
+    """Check broker, topics, store, text pipeline and Java; each finding comes with its fix. Exit 3 if any.
+
+    Examples: `superfan doctor` | `superfan doctor -o json`
+    """
+    from streams.health import diagnose
+
+    findings = diagnose(_settings())
+    print_rows(output, ({"check": f.check, "ok": f.ok, "found": f.found, "fix": f.fix} for f in findings))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(3)
+
+
+@app.command()
+def health(output: Out = Output.TABLE) -> None:
+    """For probes: exit 0 when broker, topics and store are there, 3 when not.
+
+    Examples: `superfan health` | `superfan health -o json`
+    """
+    from streams.health import probe
+
+    findings = probe(_settings())
+    print_rows(output, ({"check": f.check, "ok": f.ok, "found": f.found} for f in findings))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(3)
+
+
+@app.command()
+def config() -> None:
+    """The settings in force, as JSON, with secrets hidden.
+
+    Examples: `superfan config` | `SUPERFAN_TOPICS__PARTITIONS=16 superfan config`
+    """
+    settings = _settings()
+    talk.print(f"from {config_path(_config)}, SUPERFAN_* and flags", soft_wrap=True)
+    sys.stdout.write(json.dumps(settings.shown(), indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Any]:
+    """A progress bar on standard error; yields a function that moves it on."""
+    with Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=talk,
+        transient=not talk.is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda n: progress.advance(task, n)

@@ -1,0 +1,99 @@
+"""Files of records: JSON Lines, plain or gzipped, and which topic each line belongs to."""
+
+import gzip
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from models.errors import SuperfanError
+from models.posts import author_key
+from models.records import Record
+from streams import topics
+
+KIND_TOPICS = {"mention": topics.MENTIONS, "comment": topics.COMMENTS, "hashtag": topics.HASHTAGS}
+DEFAULT_TOPIC = topics.MENTIONS
+"""Where a line goes whose shape is not known: the enrich role rejects it, with a reason."""
+
+
+class FileError(SuperfanError):
+    """An input file that cannot be read."""
+
+
+class Routed(NamedTuple):
+    """Where a line is sent, under which key, and (if it says so) when it happened."""
+
+    topic: str
+    key: bytes | None
+    created_at: str | int | float | None = None
+
+
+class _Author(Record, frozen=True):
+    id: str | None = None
+
+
+class _Shape(Record, frozen=True):
+    """The fields that tell records apart."""
+
+    kind: str | None = None
+    platform: str | None = None
+    author: _Author | None = None
+    created_at: str | int | float | None = None
+    customer_id: str | None = None
+    key: str | None = None
+    decision: str | None = None
+    author_id: str | None = None
+    mode: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Shape)
+
+
+def route(line: bytes, topic: str | None = None) -> Routed:
+    """The topic and key of a line, by its shape; `topic` overrides the former. Never raises."""
+    try:
+        shape = _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return Routed(topic or DEFAULT_TOPIC, None)
+    if shape.customer_id is not None:
+        return Routed(topic or topics.CUSTOMERS, _key(shape.customer_id))
+    if shape.decision is not None and shape.key is not None:
+        return Routed(topic or topics.FEEDBACK, _key(shape.key))
+    if shape.mode is not None and shape.author_id is not None:
+        return Routed(topic or topics.ERASURES, _key(author_key(shape.platform or "", shape.author_id)))
+    author = shape.author.id if shape.author and shape.author.id else None
+    return Routed(
+        topic or KIND_TOPICS.get(shape.kind or "", DEFAULT_TOPIC),
+        _key(author_key(shape.platform or "", author)) if author else None,
+        shape.created_at,
+    )
+
+
+def _key(text: str) -> bytes:
+    return text.encode(errors="replace")
+
+
+def read(path: Path) -> Iterator[bytes]:
+    """The lines of a file (`-` is standard input), without their ends and without empty ones.
+
+    Raises `FileError` for a file that cannot be read, a broken gzip included.
+    """
+    try:
+        if str(path) == "-":
+            yield from _stripped(sys.stdin.buffer)
+        elif path.suffix == ".gz":
+            with gzip.open(path) as file:
+                yield from _stripped(file)
+        else:
+            with path.open("rb") as file:
+                yield from _stripped(file)
+    except (OSError, EOFError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        fix = "name a JSON Lines file, plain or .gz, or - for standard input"
+        raise FileError(f"{path} cannot be read", why, fix) from None
+
+
+def _stripped(file: Iterable[bytes]) -> Iterator[bytes]:
+    return (line for raw in file if (line := raw.strip()))

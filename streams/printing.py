@@ -1,0 +1,62 @@
+"""Rows on standard output: a table for people, JSON Lines or CSV for programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+class Output(StrEnum):
+    """How data is printed; `json` is JSON Lines."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def print_rows(output: Output, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows that all have the same columns; JSON and CSV stream, a table is built first."""
+    if output is Output.JSON:
+        for row in rows:
+            sys.stdout.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+        return
+    if output is Output.CSV:
+        writer = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(sys.stdout, fieldnames=list(row))
+                writer.writeheader()
+            writer.writerow({name: "" if cell is None else cell for name, cell in row.items()})
+        return
+    print_table(list(rows))
+
+
+def print_table(rows: list[Mapping[str, Any]]) -> None:
+    """A table on standard output; nothing at all for no rows."""
+    if not rows:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(cell) for cell in row.values()))
+    out_console().print(table)
+
+
+def out_console() -> Console:
+    """Standard output for people; wide enough for a table when it is no terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=140)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "[bold red]no[/]"
+    return str(value).replace("[", r"\[")

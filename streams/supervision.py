@@ -1,0 +1,39 @@
+"""Starts a worker process: waits for the broker, checks the topics, then runs the roles."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+import uvloop
+
+from streams import admin, worker
+from streams.roles import Role
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+
+
+def run_worker(settings: Settings, roles: Sequence[Role]) -> None:
+    """Run until told to stop. Missing topics are created; topics that differ raise `TopicError`."""
+    wait_for_broker(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(worker.run(settings, roles))
+
+
+def wait_for_broker(settings: Settings) -> None:
+    """Returns when a broker answers and its topics are as they should be; waits as long as it takes."""
+    wait = FIRST_WAIT
+    while True:
+        try:
+            with admin.admin_client(settings) as client:
+                created = admin.apply(client, settings)
+        except admin.BrokerUnavailable as error:
+            log.warning("%s; trying again in %.1f s", error.what, wait)
+            time.sleep(wait)
+            wait = min(LONGEST_WAIT, 2 * wait)
+            continue
+        if created:
+            log.info("Created topics: %s", ", ".join(created))
+        return

@@ -1,0 +1,73 @@
+"""Builds events and folds them, for tests of the core."""
+
+from collections.abc import Iterable, Sequence
+
+from models.annotations import Label, Sentiment
+from models.author import AuthorState, CountedPost, Event, Fold, Position
+from models.brands import Brand
+from models.candidates import Candidate, Profile
+from models.opinions import Opinion
+from models.rules import Rules
+from models.times import DAY_MS
+
+AUTHOR = "x:fan"
+DAY_0 = 16_000 * DAY_MS
+RULES = Rules(brands=(Brand(name="Acme"), Brand(name="Bolt")))
+
+
+def opinion(
+    brand: str = "Acme",
+    label: Label = "positive",
+    *,
+    intensity: int = 200,
+    sponsored: bool = False,
+    giveaway: bool = False,
+    ambiguous: bool = False,
+    evidence: tuple[str, ...] = (),
+) -> Opinion:
+    """An opinion whose probabilities are of no matter."""
+    return Opinion(
+        brand=brand,
+        sentiment=Sentiment(label=label, probabilities={"positive": 0.8, "neutral": 0.1, "negative": 0.1}),
+        intensity=intensity,
+        sponsored=sponsored,
+        giveaway=giveaway,
+        ambiguous=ambiguous,
+        evidence=evidence,
+        quotable=label == "positive",
+    )
+
+
+def post(
+    number: int,
+    day: int = 0,
+    *opinions: Opinion,
+    ms: int = 0,
+    followers: int | None = 20_000,
+    handle: str | None = "fan",
+    bot: bool | None = None,
+) -> CountedPost:
+    """Post `number`, `day` days after the first day."""
+    return CountedPost(
+        post_id=f"x:{number}",
+        ms=DAY_0 + day * DAY_MS + ms,
+        text=f"post number {number} about a brand",
+        url=None,
+        handle=handle,
+        followers=followers,
+        bot=bot,
+        opinions=opinions or (opinion(),),
+    )
+
+
+def fold(events: Iterable[Event], rules: Rules = RULES) -> AuthorState:
+    """The state after the events, each at the next offset of one topic."""
+    folding, state = Fold(rules), AuthorState()
+    for offset, event in enumerate(events):
+        folding.apply(AUTHOR, state, event, Position("enriched", offset))
+    return state
+
+
+def outputs(events: Sequence[Event], rules: Rules = RULES) -> list[tuple[Profile, Candidate | None]]:
+    """What would be published at the end."""
+    return list(Fold(rules).current(AUTHOR, fold(events, rules)))

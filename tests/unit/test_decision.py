@@ -1,0 +1,160 @@
+"""Who becomes a candidate, who does not, and who no longer is."""
+
+import pytest
+from models.author import FOREVER_MS, AuthorState, Event, Fold, Position, Tick
+from models.candidates import Candidate
+from models.customers import Customer
+from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
+from models.rules import Rules
+from models.times import DAY_MS
+from tests.authors import DAY_0, RULES, opinion, outputs, post
+
+CRM = CustomerLink(customer_id="c1", by_handle=None, customer=Customer(customer_id="c1", orders=3))
+FAN: tuple[Event, ...] = (CRM, *(post(n, n) for n in range(5)))
+
+
+def candidate(*events: Event, rules: Rules = RULES) -> Candidate | None:
+    """The candidate record after the events."""
+    found = outputs(events, rules)
+    return found[0][1] if found else None
+
+
+def state(*events: Event, rules: Rules = RULES) -> str | None:
+    """Its state, or None."""
+    found = candidate(*events, rules=rules)
+    return found.state if found else None
+
+
+def test_a_customer_who_praises_on_several_days_is_a_candidate() -> None:
+    """Five days of praise by a customer of the wanted tier make a candidate."""
+    assert state(*FAN) == "candidate"
+
+
+def test_one_rave_never_flags() -> None:
+    """A single enthusiastic post brings nobody on the board."""
+    assert state(CRM, post(1)) is None
+
+
+def test_praise_on_one_day_is_not_enough() -> None:
+    """Many posts on one day are one day of praise."""
+    assert state(CRM, *(post(n, 0, ms=n * 60_000) for n in range(9))) is None
+
+
+@pytest.mark.parametrize("followers", [None, 500, 400_000])
+def test_outside_the_wanted_tier_one_is_watched_at_most(followers: int | None) -> None:
+    """Who is too small, too large, or of unknown size is never a candidate."""
+    assert state(CRM, *(post(n, n, followers=followers) for n in range(6))) in {None, "watch"}
+
+
+def test_who_is_no_customer_is_no_candidate() -> None:
+    """Without evidence of being a customer the same posts do not make a candidate."""
+    assert state(*FAN[1:]) != "candidate"
+
+
+def test_own_words_of_ownership_make_a_likely_customer() -> None:
+    """Ownership words in the posts stand for the customer file."""
+    owned = opinion(evidence=("my new Acme",))
+    assert state(*(post(n, n, owned) for n in range(6))) == "candidate"
+
+
+@pytest.mark.parametrize(
+    "customer",
+    [Customer(customer_id="c2", employee=True), Customer(customer_id="c2", do_not_contact=True)],
+)
+def test_employees_and_who_must_not_be_contacted_are_ruled_out(customer: Customer) -> None:
+    """An exclusion takes an author off the board at once, whatever the score."""
+    assert state(*FAN, CustomerLink(customer_id="c2", by_handle=None, customer=customer)) is None
+
+
+def test_a_declared_bot_is_ruled_out() -> None:
+    """An account that says it is a bot is never a candidate."""
+    assert state(*FAN, post(99, 5, bot=True)) is None
+
+
+def test_sponsored_praise_counts_for_nothing() -> None:
+    """Paid posts do not make a candidate."""
+    assert state(CRM, *(post(n, n, opinion(sponsored=True)) for n in range(6))) is None
+
+
+def test_complaints_make_no_candidate() -> None:
+    """A customer who complains is not on the board."""
+    assert state(CRM, *(post(n, n, opinion(label="negative")) for n in range(6))) is None
+
+
+def test_a_candidate_who_turns_cools_off() -> None:
+    """A month of complaints after the praise take the candidate away."""
+    turned = [post(50 + n, 6 + n, opinion(label="negative")) for n in range(30)]
+    assert state(*FAN, *turned) == "cooled"
+
+
+@pytest.mark.parametrize(("days", "expected"), [(10, "declined"), (300, None)])
+def test_a_declined_candidate_cools_off_for_180_days(days: int, expected: str | None) -> None:
+    """A decline holds for 180 days of evaluated time."""
+    declined = FeedbackGiven(brand="Acme", ms=DAY_0, decision="declined")
+    later = [post(100 + n, days + n) for n in range(5)]
+    found = state(*FAN, declined, *later)
+    assert found == (expected or "candidate")
+
+
+def test_an_accepted_candidate_stays() -> None:
+    """Who was accepted is shown as such."""
+    assert state(*FAN, FeedbackGiven(brand="Acme", ms=DAY_0, decision="accepted")) == "accepted"
+
+
+def test_silence_decays_and_expires() -> None:
+    """Ticks let a silent candidate cool, and past the window leave nothing."""
+    first = DAY_0 // DAY_MS
+    assert state(*FAN, Tick(first + 40)) == "candidate"
+    assert state(*FAN, Tick(first + 50)) == "cooled"
+    assert outputs([*FAN, Tick(first + 200)]) == []
+
+
+def test_an_erased_author_leaves_nothing_and_earlier_posts_stay_out() -> None:
+    """After an erasure neither the posts before it nor a replay of them count."""
+    erasure = ErasureAsked(ms=DAY_0 + 10 * DAY_MS, forever=False)
+    assert outputs([*FAN, erasure]) == []
+    assert outputs([*FAN, erasure, *FAN]) == []
+    assert outputs([erasure, *FAN]) == []
+
+
+def test_an_objection_also_keeps_later_posts_out() -> None:
+    """Who objected is suppressed for good."""
+    assert outputs([ErasureAsked(ms=0, forever=True), *FAN]) == []
+    assert FOREVER_MS > DAY_0 * 10
+
+
+def test_the_explanation_says_why_what_speaks_against_and_what_is_unknown() -> None:
+    """A candidate's card has a headline, quotes, the customer evidence, unknowns and a notice date."""
+    found = candidate(*FAN, post(60, 3, opinion(label="negative")))
+    assert found is not None
+    assert found.headline.startswith("A confirmed Acme customer with 20,000 followers praised it in 5 posts")
+    assert [reason.code for reason in found.why] == ["enthusiasm", "volume", "customer", "reach"]
+    assert 1 <= len(found.why[0].quotes) <= 3
+    assert found.customer.evidence == ("3 orders on file", "in the customer file")
+    assert [watch_out.code for watch_out in found.watch_outs] == ["criticism"]
+    assert len(found.unknown) == 2
+    assert found.notice.required
+    assert found.notice.due_at is not None
+    assert found.cost_band is not None
+    assert set(found.lost_points) == {"enthusiasm", "volume", "customer", "reach"}
+
+
+def test_a_late_post_changes_nothing_and_says_so() -> None:
+    """A post older than the window keeps is late, whatever else it says."""
+    folding, kept = Fold(RULES), AuthorState()
+    folding.apply("x:fan", kept, post(1, 100), Position("enriched", 0))
+    outcome = folding.apply("x:fan", kept, post(2, 10), Position("enriched", 1))
+    assert (outcome.late, outcome.changed) == (True, False)
+
+
+def test_a_replay_publishes_again_and_a_duplicate_does_not() -> None:
+    """The same offset seen again repeats its outputs; the same post at a new offset is silent."""
+    folding, kept = Fold(RULES), AuthorState()
+    first = folding.apply("x:fan", kept, post(1), Position("enriched", 7))
+    again = folding.apply("x:fan", kept, post(1), Position("enriched", 7))
+    duplicate = folding.apply("x:fan", kept, post(1), Position("enriched", 8))
+    assert again.profiles == first.profiles
+    assert again.handle_claims == first.handle_claims == ["fan"]
+    assert (duplicate.dirty, duplicate.duplicate, duplicate.profiles) == (False, True, [])
+
+
