@@ -23,11 +23,6 @@ class WorkerError(SuperfanError):
     """The worker had to stop."""
 
 
-def build_enricher(settings: Settings) -> Enricher:
-    """The enricher of these settings; runs inside a child process."""
-    return Enricher(settings.brands, settings.lawful)
-
-
 async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event | None = None) -> None:
     """Run roles until SIGTERM, SIGINT or `stop`; then finish what was begun, commit, leave the groups.
 
@@ -53,7 +48,7 @@ async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event 
 
 async def _build(role: Role, settings: Settings, stack: AsyncExitStack) -> ReliableApp:
     if role is Role.ENRICH:
-        annotators = Annotators(partial(build_enricher, settings), settings.worker.processes)
+        annotators = Annotators(partial(Enricher, settings.brands, settings.lawful), settings.worker.processes)
         stack.callback(annotators.stop)
         await annotators.start()
         return enrich_app(settings, annotators)

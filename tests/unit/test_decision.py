@@ -1,6 +1,7 @@
 """Who becomes a candidate, who does not, and who no longer is."""
 
 import pytest
+
 from models.author import FOREVER_MS, AuthorState, Event, Fold, Position, Tick
 from models.candidates import Candidate
 from models.customers import Customer
@@ -156,5 +157,3 @@ def test_a_replay_publishes_again_and_a_duplicate_does_not() -> None:
     assert again.profiles == first.profiles
     assert again.handle_claims == first.handle_claims == ["fan"]
     assert (duplicate.dirty, duplicate.duplicate, duplicate.profiles) == (False, True, [])
-
-

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from models import scoring
 from models.rules import Tiers, Weights
 
@@ -20,7 +21,9 @@ def test_nothing_known_gives_no_score() -> None:
 
 def test_perfect_components_give_a_hundred() -> None:
     """All components at 1 score 100, whichever are known."""
-    assert scoring.score({"enthusiasm": 1.0, "reach": 1.0, "niche": None}, Weights(), 1.0) == pytest.approx(100)
+    assert scoring.score({"enthusiasm": 1.0, "reach": 1.0, "niche": None}, Weights(), 1.0) == pytest.approx(
+        100
+    )
 
 
 def test_points_lost_are_what_a_perfect_component_would_give_back() -> None:
@@ -40,7 +43,8 @@ def test_no_component_buys_off_a_weak_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("followers", "expected"), [(None, None), (10_000, 1.0), (59_999, 1.0), (5_000, 0.5), (120_000, 0.5), (0, 0.0)]
+    ("followers", "expected"),
+    [(None, None), (10_000, 1.0), (59_999, 1.0), (5_000, 0.5), (120_000, 0.5), (0, 0.0)],
 )
 def test_reach_is_one_inside_the_tier_and_halves_with_each_doubling_outside(
     followers: int | None, expected: float | None

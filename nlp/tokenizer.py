@@ -1,0 +1,81 @@
+"""Splits posts into tokens: handles, hashtags, links, emoji, emoticons and words, in linear time."""
+
+import re
+from typing import Any
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+EMOJI = (
+    r"[\U0001F1E6-\U0001F1FF]{2}"
+    r"|[\U0001F300-\U0001FAFF\u2600-\u27BF\u2B00-\u2BFF\u2300-\u23FF]"
+    r"[\uFE0F\U0001F3FB-\U0001F3FF]{0,2}(?:\u200D[\U0001F300-\U0001FAFF\u2600-\u27BF][\uFE0F\U0001F3FB-\U0001F3FF]{0,2}){0,4}"
+)
+EMOTICON = r"[<>]?[:;=8xX][\-o*']?[)\](\[dDpP/\\|@3*]+(?!\w)|<3+|\^_?\^|[oO]_[oO]"
+# Each alternative consumes what it matches and bounds its repetitions: no input makes it backtrack far.
+TOKEN = re.compile(
+    rf"https?://\S{{1,2000}}|www\.\S{{1,2000}}|[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}"
+    r"|[^\W_]{1,200}(?:['’.&\-_/][^\W_]{1,200}){0,8}|([^\w\s])\1{0,50}|\S"
+)
+_SPLIT = re.compile(r"(?i)^(.+?)(n['’]t|['’](?:s|m|re|ve|ll|d))$")
+
+
+class PostTokenizer:
+    """A spaCy tokenizer. Every character of the text is in a token or in the white space behind one."""
+
+    def __init__(self, vocab: Vocab) -> None:
+        self.vocab = vocab
+
+    def __call__(self, text: str) -> Doc:
+        """The text's tokens; time grows with its length."""
+        words: list[str] = []
+        spaces: list[bool] = []
+        end = 0
+        for match in TOKEN.finditer(text):
+            self._gap(text[end : match.start()], words, spaces)
+            token = match.group()
+            end = match.end()
+            clitic = _SPLIT.match(token) if "'" in token or "’" in token else None
+            parts = clitic.groups() if clitic else (token,)
+            words.extend(parts)
+            spaces.extend([False] * len(parts))
+        self._gap(text[end:], words, spaces)
+        return Doc(self.vocab, words=words, spaces=spaces)
+
+    @staticmethod
+    def _gap(gap: str, words: list[str], spaces: list[bool]) -> None:
+        """White space: one space belongs to the token before it, the rest is a token of its own."""
+        if gap.startswith(" ") and words and not spaces[-1] and not words[-1].isspace():
+            spaces[-1] = True
+            gap = gap[1:]
+        if gap:
+            words.append(gap)
+            spaces.append(False)
+
+    # spaCy stores tokenizers with a pipeline; this one has nothing to store.
+    def to_bytes(self, **_: Any) -> bytes:
+        """Nothing."""
+        return b""
+
+    def from_bytes(self, _data: bytes, **_: Any) -> "PostTokenizer":
+        """Itself."""
+        return self
+
+    def to_disk(self, _path: Any, **_: Any) -> None:
+        """Nothing."""
+
+    def from_disk(self, _path: Any, **_: Any) -> "PostTokenizer":
+        """Itself."""
+        return self
+
+
+@spacy.registry.tokenizers("superfan.PostTokenizer.v1")
+def post_tokenizer() -> Any:
+    """For `config.cfg`: `@tokenizers = "superfan.PostTokenizer.v1"`."""
+
+    def create(nlp: Language) -> PostTokenizer:
+        return PostTokenizer(nlp.vocab)
+
+    return create
