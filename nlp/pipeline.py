@@ -8,7 +8,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from models.annotations import MAX_TEXT, Annotation, BrandMention, Entity, TargetMention
+from models.annotations import MAX_TEXT, Annotation, BrandMention, Entity, Sentiment, TargetMention
 from models.brands import Brand
 from nlp import cues, sentiment, tokenizer  # noqa: F401 -- they register the components
 from nlp.brands import BrandCatalogue, Found
@@ -88,7 +88,7 @@ class Annotator:
         places: list[Found],
         text_in: TextIn,
         opinion_at: sentiment.OpinionAt,
-        overall: sentiment.Sentiment,
+        overall: Sentiment,
     ) -> tuple[BrandMention, ...]:
         # One brand is what the whole post is about; several are told apart by their clauses.
         several = len({place.brand for place in places}) > 1

@@ -162,4 +162,5 @@ def lexicon() -> dict[str, float]:
         total = sum(words.get(word, 0.0) for word in re.findall(r"\w+", described.lower()))
         if total:
             words[emoji] = max(-3.0, min(3.0, total))
-    return words | _table()["valences"]
+    words.update(_table()["valences"])
+    return words

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import registry
 from spacy.vocab import Vocab
 
 EMOJI = (
@@ -71,7 +71,7 @@ class PostTokenizer:
         return self
 
 
-@spacy.registry.tokenizers("superfan.PostTokenizer.v1")
+@registry.tokenizers("superfan.PostTokenizer.v1")  # type: ignore[untyped-decorator]
 def post_tokenizer() -> Any:
     """For `config.cfg`: `@tokenizers = "superfan.PostTokenizer.v1"`."""
 

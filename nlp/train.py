@@ -17,7 +17,8 @@ from rich.progress import Progress
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, iob_to_biluo
-from spacy.util import compounding, fix_random_seed, minibatch
+from spacy.util import minibatch
+from thinc.api import compounding, fix_random_seed
 
 from nlp import tokenizer  # noqa: F401 -- registers the tokenizer
 
@@ -98,7 +99,8 @@ def train(data: Path, out: Path, epochs: int) -> dict[str, Any]:
         task = progress.add_task("Training", total=epochs * len(training))
         for epoch in range(epochs):
             shuffle.shuffle(training)
-            for batch in minibatch(training, size=compounding(16.0, 64.0, 1.001)):
+            batches = minibatch(training, size=compounding(16.0, 64.0, 1.001))  # type: ignore[no-untyped-call]
+            for batch in batches:
                 nlp.update(batch, sgd=optimizer, drop=0.3)
                 progress.advance(task, len(batch))
             with nlp.use_params(optimizer.averages):

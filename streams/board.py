@@ -79,7 +79,7 @@ def card(candidate: Candidate) -> Panel:
     parts += [
         Text(),
         Text(
-            f"score {candidate.score} of 100, confidence {candidate.confidence}; points lost to: {lost or 'nothing'}"
+            f"score {candidate.score} of 100, confidence {candidate.confidence}; lost to: {lost or 'nothing'}"
         ),
         Text(
             f"state {candidate.state}, since {_day(candidate.entered_at)}, until {_day(candidate.expires_at)}"

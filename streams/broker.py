@@ -244,7 +244,7 @@ def _ended(process: "subprocess.Popen[bytes]", log: Path) -> BrokerError:
     return BrokerError(
         f"Kafka ended by itself with code {process.returncode}",
         said or "it left no word",
-        f"look at {log}; a folder written by another version of Kafka must be removed or named anew with --data-dir",
+        f"look at {log}; a folder of another version of Kafka must be removed, or another named",
     )
 
 

@@ -282,7 +282,8 @@ def annotate(
 ) -> None:
     """What the text pipeline says about each text: one line out for each line in, in order.
 
-    Examples: `superfan annotate texts.jsonl` | `echo '{"text": "I love my new Fly-Fi @JetBlue"}' | superfan annotate`
+    Examples: `superfan annotate texts.jsonl` |
+    `echo '{"text": "I love my new Fly-Fi @JetBlue"}' | superfan annotate`
     """
     from streams.annotating import annotate_lines
     from streams.lines import read

@@ -52,7 +52,7 @@ class DeadLetters:
             raise TooManyDeadLetters(
                 f"{rejected} of the last {len(recent)} records were rejected",
                 f"most of them ({count}) as {common}; the limit is a share of {self._max_share}",
-                "read them with `superfan dead-letters list`; mend the producer, or raise dead_letters.max_share",
+                "read them with `superfan dead-letters list`; mend what sends them, or raise the limit",
             )
 
 

@@ -96,5 +96,5 @@ def _refused(topic: str, error: KafkaError) -> FeedError:
     return FeedError(
         f"The broker did not take a record for {topic}",
         str(error) or type(error).__name__,
-        "create the topics with `superfan topics apply`, look at the broker's log, feed again: ids count once",
+        "run `superfan topics apply`, look at the broker's log, feed again: ids count once",
     )

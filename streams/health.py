@@ -101,7 +101,7 @@ def _pipeline(settings: Settings) -> Finding:
 
 
 def _java() -> Finding:
-    from streams.broker import find_java
+    from streams.kafka_files import find_java
 
     return _tried(
         "java", lambda: str(find_java()), "install Java 17 or newer; only the embedded broker needs it"

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-_NOISY = ("faust", "mode", "aiokafka", "kafka", "asyncio", "alembic", "sqlalchemy")
+_NOISY = ("faust", "mode", "aiokafka", "asyncio", "alembic", "sqlalchemy")
 _PASSING = ("Group Coordinator Request failed", "Heartbeat failed", "Topic ")
 
 
@@ -16,6 +16,8 @@ def configure(level: str) -> None:
     if level != "debug":
         for name in _NOISY:
             logging.getLogger(name).setLevel(logging.WARNING)
+        # Its warnings are of its own loop and of group metadata that is not its own format.
+        logging.getLogger("kafka").setLevel(logging.ERROR)
 
 
 def _says_something(record: logging.LogRecord) -> bool:

@@ -35,7 +35,7 @@ from models.posts import PLATFORMS
 from models.rules import Customers, Retention, Rules, Thresholds, Tiers, Weights
 
 DEMO_CONFIG = Path(__file__).parent / "demo" / "superfan.toml"
-_NOT_SETTINGS = {"SUPERFAN_CONFIG", "SUPERFAN_CACHE"}
+_NOT_SETTINGS = {"SUPERFAN_CONFIG", "SUPERFAN_CACHE", "SUPERFAN_TEST_NO_SKIP"}
 
 
 class SettingsError(SuperfanError):
@@ -216,8 +216,10 @@ def load(path: Path, **flags: Any) -> Settings:
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,
             env_settings: PydanticBaseSettingsSource,
-            **_: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings  # settings come from one file and the environment
             return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
 
     try:

@@ -48,7 +48,9 @@ async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event 
 
 async def _build(role: Role, settings: Settings, stack: AsyncExitStack) -> ReliableApp:
     if role is Role.ENRICH:
-        annotators = Annotators(partial(Enricher, settings.brands, settings.lawful), settings.worker.processes)
+        annotators = Annotators(
+            partial(Enricher, settings.brands, settings.lawful), settings.worker.processes
+        )
         stack.callback(annotators.stop)
         await annotators.start()
         return enrich_app(settings, annotators)

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -24,10 +25,10 @@ from models.errors import SuperfanError
 from models.store import Store
 from streams import admin, feeding, lines
 from streams.board import board
-from streams.broker import Broker, embedded_broker
+from streams.broker import embedded_broker
 from streams.lag import Lag, lag
 from streams.reporting import write_report
-from streams.roles import Role
+from streams.roles import ROLES, Role
 from streams.settings import DEMO_CONFIG, Settings, load
 
 BOARD_ROWS = 12
@@ -60,11 +61,11 @@ def data(name: str) -> Path:
 
 
 def run(console: Console, *, store: Path, report: Path, workers: int) -> None:
-    """Run the demo; prints as it goes, leaves the store and the report behind, and ends everything it started."""
+    """Run the demo. Leaves the store and the report behind, and ends every process it started."""
     began = time.monotonic()
     stages = Stages()
     console.print(
-        "[bold]Superfan demo[/]: 14,485 real posts about six US airlines (February 2015) through Apache Kafka.\n"
+        "[bold]Superfan demo[/]: 14,485 real posts about six US airlines through Apache Kafka.\n"
         "Texts are real; authors are pseudonyms, followers and customer records are invented.\n"
     )
     _make_room(store)
@@ -76,13 +77,23 @@ def run(console: Console, *, store: Path, report: Path, workers: int) -> None:
         settings = load(DEMO_CONFIG, broker_url=broker.url, store_url=f"sqlite:///{store.resolve()}")
         with stages.timed("topics"), admin.admin_client(settings) as client:
             admin.apply(client, settings)
-        for number in range(workers):
+        started = [
             stack.enter_context(_worker(settings, folder / f"worker-{number}.log"))
+            for number in range(workers)
+        ]
+
+        def check() -> None:
+            if broker.process.poll() is not None:
+                code = broker.process.returncode
+                raise DemoError("The broker ended", f"with code {code}", "run `superfan broker` to see why")
+            for worker in started:
+                worker.check()
+
         client = stack.enter_context(admin.admin_client(settings))
         with stages.timed("start of the worker"):
-            _wait_for_members(client, folder)
+            _wait_for_members(client, check)
         console.print(f"Worker ready after {stages.seconds['start of the worker']:.1f} s.")
-        _through(console, settings, client, broker, folder, stages)
+        _through(console, settings, client, check, stages)
     with stages.timed("report"):
         opened = Store(settings.store_url.get_secret_value())
         try:
@@ -99,12 +110,7 @@ def run(console: Console, *, store: Path, report: Path, workers: int) -> None:
 
 
 def _through(
-    console: Console,
-    settings: Settings,
-    client: KafkaAdminClient,
-    broker: Broker,
-    folder: Path,
-    stages: Stages,
+    console: Console, settings: Settings, client: KafkaAdminClient, check: Callable[[], None], stages: Stages
 ) -> None:
     """Feed the stream and wait until every role has worked it off."""
     posts = sum(1 for _ in lines.read(data("posts.jsonl.gz")))
@@ -156,23 +162,36 @@ def _through(
                 break
             if before != now:
                 last_move = time.monotonic()
-            _check_alive(broker, folder)
+            check()
             if time.monotonic() - last_move > PATIENCE:
                 raise DemoError(
-                    "The demo stands still", f"nothing moved for {PATIENCE:.0f} s", f"look at {folder}"
+                    "The demo stands still", f"nothing moved for {PATIENCE:.0f} s", "run `superfan doctor`"
                 )
             before = now
             time.sleep(0.25)
     stages.records["feed"] = posts
 
 
-_workers: list["subprocess.Popen[bytes]"] = []
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A worker process and where it talks to."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def check(self) -> None:
+        """Raises `DemoError`, with its last words, when it has ended."""
+        if self.process.poll() is not None:
+            said = self.log.read_text(errors="replace").strip()[-1500:]
+            raise DemoError(
+                "A worker ended", said or f"with code {self.process.returncode}", "run `superfan doctor`"
+            )
 
 
 @contextmanager
-def _worker(settings: Settings, log: Path) -> Iterator[None]:
+def _worker(settings: Settings, log: Path) -> Iterator[_Worker]:
     """A worker process with all roles; stopped in order at the end."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SUPERFAN_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SUPERFAN_")}
     environment |= {
         "SUPERFAN_CONFIG": str(DEMO_CONFIG),
         "SUPERFAN_BROKER_URL": settings.broker_url,
@@ -180,11 +199,9 @@ def _worker(settings: Settings, log: Path) -> Iterator[None]:
     }
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "streams", "worker"], env=environment, stderr=out)
-    _workers.append(process)
     try:
-        yield
+        yield _Worker(process, log)
     finally:
-        _workers.remove(process)
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(60)
@@ -193,33 +210,13 @@ def _worker(settings: Settings, log: Path) -> Iterator[None]:
             process.wait()
 
 
-def _check_alive(broker: Broker, folder: Path) -> None:
-    if broker.process.poll() is not None:
-        raise DemoError(
-            "The broker ended", f"with code {broker.process.returncode}", "run `superfan broker` to see why"
-        )
-    for number, process in enumerate(_workers):
-        if process.poll() is not None:
-            said = (folder / f"worker-{number}.log").read_text(errors="replace").strip()[-1500:]
-            raise DemoError(
-                "A worker ended", said or f"with code {process.returncode}", "run `superfan doctor`"
-            )
-
-
-def _wait_for_members(client: KafkaAdminClient, folder: Path) -> None:
+def _wait_for_members(client: KafkaAdminClient, check: Callable[[], None]) -> None:
     """Returns when every role's group has a member with partitions."""
-    from streams.roles import ROLES
-
     groups = [spec.group for spec in ROLES.values()]
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        for number, process in enumerate(_workers):
-            if process.poll() is not None:
-                said = (folder / f"worker-{number}.log").read_text(errors="replace").strip()[-1500:]
-                raise DemoError(
-                    "A worker ended", said or f"with code {process.returncode}", "run `superfan doctor`"
-                )
-        with contextlib.suppress(Exception):
+        check()
+        with contextlib.suppress(KafkaError):
             found = client.describe_groups(groups)
             if all(found[group]["group_state"] == "Stable" and found[group]["members"] for group in groups):
                 return

@@ -1,0 +1,49 @@
+# Two commands are all a new machine needs: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format train clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Superfan needs Python 3.11 or newer; set PYTHON=python3.11 (or newer)"; exit 1; }
+	@test -x $(BIN)/python || { echo "Making $(VENV) …"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing Superfan (once, about a minute) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	@echo "Installing what the tests need …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "pip>=25.1"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+		--group tests --group lint --group types
+	@touch $@
+
+demo: $(VENV)/demo.stamp ## real posts through a real Kafka, and the board of candidates at the end
+	@$(BIN)/superfan demo
+
+test: $(VENV)/test.stamp ## every test, those on a real broker and a real PostgreSQL included
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: $(VENV)/test.stamp ## style, types, and the direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/test.stamp ## put the code in shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+train: $(VENV)/demo.stamp ## train the entity recogniser anew; DATA= names the folder with ner/*.conll
+	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds ner/*.conll"; exit 2; }
+	@$(BIN)/python -m nlp.train --data "$(DATA)"
+
+clean: ## take away what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis superfan.db superfan.db-wal superfan.db-shm report.html
