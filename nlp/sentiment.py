@@ -111,9 +111,8 @@ def _valences(doc: Doc, lower: list[str]) -> list[float]:
     words = lexicon()
     negations, boosters, dampeners = _words("negations"), _words("boosters"), _words("dampeners")
     contrasts = _words("contrasts")
-    shouting = (
-        0 < sum(token.is_upper for token in doc if token.is_alpha) < sum(token.is_alpha for token in doc)
-    )
+    capitals = [token.is_upper for token in doc]
+    shouting = 0 < sum(capitals) < sum(token.is_alpha for token in doc)
     valences = []
     for i, word in enumerate(lower):
         valence = words.get(word.lstrip("#"), 0.0)
@@ -121,7 +120,7 @@ def _valences(doc: Doc, lower: list[str]) -> list[float]:
             valence = words.get(short) or words.get(_ELONGATED.sub(r"\1\1", word), 0.0)
             valence *= 1.2
         if valence:
-            if shouting and doc[i].is_upper and len(word) > 1:
+            if shouting and capitals[i] and len(word) > 1:
                 valence += math.copysign(CAPS_BOOST, valence)
             for back in range(1, REACH + 1):
                 if i < back:

@@ -40,8 +40,8 @@ CONFIG: dict[str, Any] = {
         "tok2vec": {
             "@architectures": "spacy.HashEmbedCNN.v2",
             "pretrained_vectors": None,
-            "width": 96,
-            "depth": 3,
+            "width": 64,
+            "depth": 2,
             "embed_size": 4000,
             "window_size": 1,
             "maxout_pieces": 3,
@@ -101,7 +101,7 @@ def train(data: Path, out: Path, epochs: int) -> dict[str, Any]:
             shuffle.shuffle(training)
             batches = minibatch(training, size=compounding(16.0, 64.0, 1.001))  # type: ignore[no-untyped-call]
             for batch in batches:
-                nlp.update(batch, sgd=optimizer, drop=0.3)
+                nlp.update(batch, sgd=optimizer, drop=0.4)
                 progress.advance(task, len(batch))
             with nlp.use_params(optimizer.averages):
                 scores = {
@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds ner/*.conll")
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
     arguments = parser.parse_args()
     print(json.dumps(train(arguments.data, arguments.out, arguments.epochs)))
 

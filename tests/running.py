@@ -1,0 +1,132 @@
+"""Runs the product as its users do: processes, topics, stores."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer
+
+from models.candidates import Candidate, Profile
+from streams import admin, feeding
+from streams.broker import Broker
+from streams.deadletters_topic import records
+from streams.lag import lag
+from streams.settings import DEMO_CONFIG, Settings, load
+
+
+def settings_for(broker: Broker, store: str, **flags: Any) -> Settings:
+    """The demo's settings on a broker of the test."""
+    return load(DEMO_CONFIG, broker_url=broker.url, store_url=store, **flags)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process that works with these settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SUPERFAN_")}
+    return kept | {
+        "SUPERFAN_CONFIG": str(DEMO_CONFIG),
+        "SUPERFAN_BROKER_URL": settings.broker_url,
+        "SUPERFAN_STORE_URL": settings.store_url.get_secret_value(),
+        "SUPERFAN_TOPICS__PARTITIONS": str(settings.topics.partitions),
+    }
+
+
+class WorkerProcess:
+    """`superfan worker` in a process of its own."""
+
+    def __init__(self, settings: Settings, log: Path, role: str = "all", **extra: str) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streams", "worker", "--role", role],
+                env=environment(settings) | extra,
+                stderr=out,
+                stdout=out,
+            )
+
+    def kill(self) -> None:
+        """As a crash would: no last words."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """As an orchestrator does; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the worker did not stop; it said: {self.said()}") from None
+
+    def said(self) -> str:
+        """Its last words."""
+        return self.log.read_text(errors="replace")[-4000:]
+
+
+@contextmanager
+def worker(settings: Settings, log: Path, role: str = "all", **extra: str) -> Iterator[WorkerProcess]:
+    """A worker for the length of a `with` block."""
+    started = WorkerProcess(settings, log, role, **extra)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.kill()
+
+
+def feed(settings: Settings, values: list[bytes], topic: str | None = None) -> None:
+    """Send records and wait until the broker has them."""
+    client: KafkaProducer = feeding.producer(settings)
+    try:
+        feeding.send(client, values, topic=topic)
+    finally:
+        client.close()
+
+
+def wait_until_done(settings: Settings, *workers: WorkerProcess, limit: float = 240) -> None:
+    """Returns when every role has committed everything there is, twice in a row."""
+    deadline = time.monotonic() + limit
+    before = None
+    with admin.admin_client(settings) as client:
+        while time.monotonic() < deadline:
+            for started in workers:
+                assert started.process.poll() is None, f"a worker ended: {started.said()}"
+            now = lag(client, settings.topics.partitions)
+            if now == before and not any(state.behind for state in now.values()):
+                return
+            before = now
+            time.sleep(0.3)
+    raise AssertionError(f"not done after {limit} s: {before}; a worker said: {workers[0].said() if workers else ''}")
+
+
+def compacted(settings: Settings, topic: str) -> dict[str, dict[str, Any]]:
+    """What a reader of a compacted topic ends up with, the revisions left out."""
+    kind = Profile if topic == "profiles" else Candidate
+    found: dict[str, dict[str, Any]] = {}
+    for record in records(settings, topic):
+        key = record.key.decode()
+        if record.value is None:
+            found.pop(key, None)
+        else:
+            found[key] = without_revision(msgspec.to_builtins(msgspec.json.decode(record.value, type=kind)))
+    return found
+
+
+def written(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """The records of a backtest's file by key, the revisions left out."""
+    rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+    return {row["key"]: without_revision(row) for row in rows}
+
+
+def without_revision(record: dict[str, Any]) -> dict[str, Any]:
+    """The only field that may differ between two ways to the same result."""
+    return {name: value for name, value in record.items() if name != "revision"}
