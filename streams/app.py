@@ -82,7 +82,7 @@ def _app(role: Role, settings: Settings) -> ReliableApp:
         web_tables_enabled=False,
         autodiscover=False,
         store="memory://",
-        # XXX Even for `value_type=bytes` Faust would parse JSON, and drop what it cannot parse (12).
+        # XXX Even for `value_type=bytes` Faust would parse JSON, and drop what it cannot parse.
         key_serializer="raw",
         value_serializer="raw",
         topic_partitions=settings.topics.partitions,

@@ -18,7 +18,7 @@ this level: it may append a state that is older than the newest; recovery refuse
 long as compaction has kept the newer one).
 
 The traps of faust-streaming 0.15.3 that are closed here, so that no other module needs to know
-them (numbers as in the regression tests):
+them (the numbers are referred to below):
 
 1. `ProducerBuffer` gives up flushing after 0.1 s and lets the commit go ahead -> records are sent
    through the producer itself, and a position moves only when their futures are done.
@@ -32,6 +32,8 @@ them (numbers as in the regression tests):
    what is replayed all the same is recognised by the fold.
 6. A table write outside the current event raises -> keyed state names its partition itself.
 7. Records of an old generation still arrive after a rebalance -> `begin` refuses them.
+8. After a rebalance a partition without a committed offset is read on from where the fetcher
+   was, though the fetched records were thrown away -> `Consumer.perform_seek` goes back.
 """
 
 import asyncio
@@ -259,6 +261,21 @@ class Consumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self._delivery.positions().get(tp)
 
+    async def perform_seek(self) -> None:
+        """Go back to what was committed; where nothing was, to the beginning (8).
+
+        Otherwise what was fetched and thrown away at a rebalance would never be read.
+        """
+        await super().perform_seek()
+        fresh = [
+            tp
+            for tp in self.assignment()
+            if not self._is_changelog_tp(tp) and self._committed_offset.get(tp) is None
+        ]
+        if fresh:
+            earliest = await self.earliest_offsets(*fresh)
+            await self.seek_wait({tp: offset or 0 for tp, offset in earliest.items()})
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Gaps between offsets (compaction) need no book-keeping: positions are of records seen."""
 
@@ -360,7 +377,7 @@ class KeyedState(faust.Table[bytes, bytes]):
     # --- what Faust calls
 
     def apply_changelog_batch(self, batch: Any) -> None:
-        """Recovery: take each record unless a newer state is there (8, 15: errors stop the worker)."""
+        """Recovery: take each record unless a newer state is there; an error stops the worker."""
         try:
             for event in batch:
                 message = event.message
@@ -381,7 +398,7 @@ class KeyedState(faust.Table[bytes, bytes]):
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Forget the partitions that were taken away: their states age from now on (9)."""
+        """Forget the partitions that were taken away: their states age from now on."""
         for tp in revoked:
             if tp.topic == self.changelog_topic_name:
                 self._states.pop(tp.partition, None)

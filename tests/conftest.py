@@ -12,7 +12,7 @@ NO_SKIP = "SUPERFAN_TEST_NO_SKIP"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # noqa: ANN201
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """Where everything is installed, a skipped test hides a gap: it fails."""
     report = yield
     if report.skipped and os.environ.get(NO_SKIP):

@@ -15,6 +15,7 @@ import msgspec
 from kafka import KafkaProducer
 
 from models.candidates import Candidate, Profile
+from models.records import encode
 from streams import admin, feeding
 from streams.broker import Broker
 from streams.deadletters_topic import records
@@ -105,7 +106,9 @@ def wait_until_done(settings: Settings, *workers: WorkerProcess, limit: float = 
                 return
             before = now
             time.sleep(0.3)
-    raise AssertionError(f"not done after {limit} s: {before}; a worker said: {workers[0].said() if workers else ''}")
+    raise AssertionError(
+        f"not done after {limit} s: {before}; a worker said: {workers[0].said() if workers else ''}"
+    )
 
 
 def compacted(settings: Settings, topic: str) -> dict[str, dict[str, Any]]:
@@ -117,7 +120,8 @@ def compacted(settings: Settings, topic: str) -> dict[str, dict[str, Any]]:
         if record.value is None:
             found.pop(key, None)
         else:
-            found[key] = without_revision(msgspec.to_builtins(msgspec.json.decode(record.value, type=kind)))
+            # Through the type: a record that the contract's shape does not fit would fail here.
+            found[key] = without_revision(json.loads(encode(msgspec.json.decode(record.value, type=kind))))
     return found
 
 
@@ -125,6 +129,17 @@ def written(folder: Path, name: str) -> dict[str, dict[str, Any]]:
     """The records of a backtest's file by key, the revisions left out."""
     rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
     return {row["key"]: without_revision(row) for row in rows}
+
+
+def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """What differs between two sets of records, in words; empty when nothing does."""
+    said = [f"missing: {key}" for key in sorted(expected.keys() - found.keys())]
+    said += [f"too much: {key}" for key in sorted(found.keys() - expected.keys())]
+    for key in sorted(found.keys() & expected.keys()):
+        for name, value in expected[key].items():
+            if found[key].get(name) != value:
+                said.append(f"{key}: {name} is {found[key].get(name)!r}, should be {value!r}")
+    return said
 
 
 def without_revision(record: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 import alembic.command
 import alembic.config
@@ -42,6 +42,7 @@ class Delete:
 
 
 Change = Profile | Candidate | Delete
+R = TypeVar("R", Profile, Candidate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +167,11 @@ class Store:
 
     def candidate(self, key: str) -> Candidate | None:
         """One candidate, or None."""
-        return next(
-            self._read(sa.select(CandidateRow.record).where(CandidateRow.key == key), Candidate), None
-        )
+        return self._one(sa.select(CandidateRow.record).where(CandidateRow.key == key), Candidate)
 
     def profile(self, key: str) -> Profile | None:
         """One profile, or None."""
-        return next(self._read(sa.select(ProfileRow.record).where(ProfileRow.key == key), Profile), None)
+        return self._one(sa.select(ProfileRow.record).where(ProfileRow.key == key), Profile)
 
     def profiles(self) -> Iterator[Profile]:
         """All profiles by key."""
@@ -204,9 +203,18 @@ class Store:
         with self._errors("be read"), self._engine.connect() as connection:
             return list(connection.scalars(sa.select(ProfileRow.brand).distinct().order_by(ProfileRow.brand)))
 
-    def _read(self, query: sa.Select[tuple[dict[str, Any]]], kind: type[Any]) -> Iterator[Any]:
+    def _one(self, query: sa.Select[tuple[dict[str, Any]]], kind: type[R]) -> R | None:
         with self._errors("be read"), self._engine.connect() as connection:
-            for (record,) in connection.execution_options(yield_per=500).execute(query):
+            record = connection.scalar(query)
+        return None if record is None else msgspec.convert(record, kind)
+
+    def _read(self, query: sa.Select[tuple[dict[str, Any]]], kind: type[R]) -> Iterator[R]:
+        with (
+            self._errors("be read"),
+            self._engine.connect() as connection,
+            connection.execution_options(yield_per=500).execute(query) as rows,
+        ):
+            for (record,) in rows:
                 yield msgspec.convert(record, kind)
 
     # --- errors
