@@ -1,25 +1,34 @@
-"""The one spaCy pipeline, and the front door to it."""
+"""The one spaCy pipeline, and the front door to it. What it is made of stands in `config.cfg`."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
-from typing import NamedTuple
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, cast
 
-import spacy
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.pipeline import EntityRecognizer
+from spacy.tokens import Doc, Span
+from spacy.util import load_config, load_model_from_config
 
-from models.annotations import MAX_TEXT, Annotation, BrandMention, Entity, Sentiment, TargetMention
+from models.annotations import MAX_TEXT, Annotation, BrandMention, Entity, TargetMention
 from models.brands import Brand
-from nlp import cues, sentiment, tokenizer  # noqa: F401 -- they register the components
-from nlp.brands import BrandCatalogue, Found
-from nlp.language import language_of
-from nlp.sentiment import NEUTRAL
+from nlp import cues, language, sentiment, tokenizer  # noqa: F401 -- they register the components
+from nlp.brands import BrandCatalogue
 
-NER = files("nlp").joinpath("assets/ner")
+CONFIG = Path(str(files("nlp").joinpath("config.cfg")))
+NER = Path(str(files("nlp").joinpath("assets/ner")))
+BATCH = 256
+"""texts the pipeline works on at a time"""
+_PLACES = "superfan_places"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
-for _name in ("opinion_at", "cues", "evidence"):
+for _name in ("platform", "lang", "sentiment", "cues", "evidence"):
     if not Doc.has_extension(_name):
         Doc.set_extension(_name, default=None)
+if not Span.has_extension("sentiment"):
+    Span.set_extension("sentiment", default=None)
 
 
 class Target(NamedTuple):
@@ -40,96 +49,100 @@ class TextIn(NamedTuple):
     targets: tuple[str | Target, ...] = ()
 
 
-def build() -> Language:
-    """The pipeline without a brand catalogue: entities, sentiment, cues."""
-    nlp = spacy.load(str(NER))
-    nlp.add_pipe("superfan_sentiment")
-    nlp.add_pipe("superfan_cues")
+def build(brands: Sequence[Brand] = ()) -> Language:
+    """The pipeline: language, entities, brands of this catalogue, cues, sentiment. Loads in a second."""
+    nlp = load_model_from_config(load_config(CONFIG), auto_fill=True)
+    cast(EntityRecognizer, nlp.get_pipe("ner")).from_disk(NER, exclude=["vocab"])
+    catalogue_of(nlp).learn(brands)
     return nlp
 
 
+def catalogue_of(nlp: Language) -> BrandCatalogue:
+    """The pipeline's catalogue of brands."""
+    return cast(BrandCatalogue, nlp.get_pipe("superfan_brands"))
+
+
 class Annotator:
-    """Annotates texts against a catalogue of brands. Loading takes a second; then it is pure."""
+    """Annotates texts against a catalogue of brands. Loading takes a second; then it is pure.
+
+    Not for several threads at once: strings a text brings along are forgotten after its batch.
+    """
 
     def __init__(self, brands: Sequence[Brand]) -> None:
-        self._nlp = build()
-        self._catalogue = BrandCatalogue(self._nlp, brands)
+        self._nlp = build(brands)
+        self._catalogue = catalogue_of(self._nlp)
 
     def annotate(self, texts: Iterable[TextIn]) -> Iterator[Annotation]:
         """One annotation for each text, in order. Never raises for what a text holds."""
-        cut = ((text_in.text[:MAX_TEXT], text_in) for text_in in texts)
-        for doc, text_in in self._nlp.pipe(cut, as_tuples=True):
-            yield self._annotation(doc, text_in)
+        waiting = iter(texts)
+        while batch := list(islice(waiting, BATCH)):
+            # Without a zone the vocabulary of a worker that lives for weeks would keep every word it met.
+            with self._nlp.memory_zone():
+                asked = [_targets(text_in) for text_in in batch]
+                docs = self._nlp.pipe(map(self._doc, batch, asked), batch_size=BATCH)
+                annotations = list(map(self._annotation, docs, batch, asked))
+            yield from annotations
 
-    def _annotation(self, doc: Doc, text_in: TextIn) -> Annotation:
-        lang = language_of(doc.text)
-        # What is not English was not understood: no opinion is better than a guessed one.
-        opinion_at = doc._.opinion_at if lang in {None, "en"} else lambda _: NEUTRAL
-        overall = opinion_at(())
-        places = self._catalogue.find(doc, text_in.platform)
+    def _doc(self, text_in: TextIn, targets: list[Target]) -> Doc:
+        # A lone surrogate is no character and has no UTF-8; as long as it is, so that offsets hold.
+        doc = self._nlp.make_doc(_SURROGATE.sub("\ufffd", text_in.text[:MAX_TEXT]))
+        doc._.platform = text_in.platform
+        places = [_place(doc, target) for target in targets]
+        doc.user_data[_PLACES] = places
+        doc.spans["targets"] = [span for span in places if span is not None]
+        return doc
+
+    def _annotation(self, doc: Doc, text_in: TextIn, targets: list[Target]) -> Annotation:
+        brands = [
+            BrandMention(
+                brand=span.label_,
+                surface=span.text,
+                start=span.start_char,
+                end=span.end_char,
+                sentiment=span._.sentiment,
+            )
+            for span in doc.spans["brands"]
+        ]
+        listed = self._catalogue.from_lists(text_in.platform, text_in.mentions, text_in.hashtags)
+        for brand in sorted(listed - {mention.brand for mention in brands}):
+            brands.append(BrandMention(brand=brand, surface="", start=0, end=0, sentiment=doc._.sentiment))
         return Annotation(
             text=text_in.text,
-            lang=lang,
-            sentiment=overall,
+            lang=doc._.lang,
+            sentiment=doc._.sentiment,
             entities=tuple(
                 Entity(text=ent.text, label=ent.label_, start=ent.start_char, end=ent.end_char)  # type: ignore[arg-type]
                 for ent in doc.ents
             ),
-            brands=self._mentions(doc, places, text_in, opinion_at, overall),
-            targets=tuple(_targets(doc, text_in.targets, opinion_at)),
+            brands=tuple(brands),
+            targets=tuple(_target_mentions(doc, targets)),
             cues=doc._.cues,
             evidence=doc._.evidence,
             truncated=len(text_in.text) > MAX_TEXT,
         )
 
-    def _mentions(
-        self,
-        doc: Doc,
-        places: list[Found],
-        text_in: TextIn,
-        opinion_at: sentiment.OpinionAt,
-        overall: Sentiment,
-    ) -> tuple[BrandMention, ...]:
-        # One brand is what the whole post is about; several are told apart by their clauses.
-        several = len({place.brand for place in places}) > 1
-        found = []
-        for place in places:
-            span = doc[place.start : place.end]
-            found.append(
-                BrandMention(
-                    brand=place.brand,
-                    surface=span.text,
-                    start=span.start_char,
-                    end=span.end_char,
-                    sentiment=opinion_at([(place.start, place.end)]) if several else overall,
-                )
-            )
-        listed = self._catalogue.from_lists(text_in.platform, text_in.mentions, text_in.hashtags)
-        for brand in sorted(listed - {place.brand for place in places}):
-            found.append(BrandMention(brand=brand, surface="", start=0, end=0, sentiment=overall))
-        return tuple(found)
+
+def _place(doc: Doc, target: Target) -> Span | None:
+    """The tokens a target touches; none when it lies outside of what is read."""
+    if not 0 <= target.start < target.end <= len(doc.text):
+        return None
+    return doc.char_span(target.start, target.end, alignment_mode="expand")
 
 
-def _targets(
-    doc: Doc, targets: Iterable[str | Target], opinion_at: sentiment.OpinionAt
-) -> Iterator[TargetMention]:
-    folded = doc.text.casefold()
-    for target in targets:
+def _targets(text_in: TextIn) -> list[Target]:
+    """The places asked about. One outside of what is read is kept: it gets the whole text's opinion."""
+    places = []
+    text = text_in.text[:MAX_TEXT]
+    for target in text_in.targets:
         if isinstance(target, Target):
-            places = [(target.start, target.end)]
-        elif not target or len(folded) != len(doc.text):
-            places = []
-        else:
-            places = []
-            at = folded.find(target.casefold())
-            while at >= 0:
-                places.append((at, at + len(target)))
-                at = folded.find(target.casefold(), at + len(target))
-        for start, end in places:
-            span = (
-                doc.char_span(start, end, alignment_mode="expand")
-                if 0 <= start < end <= len(doc.text)
-                else None
-            )
-            spans = [(span.start, span.end)] if span is not None else []
-            yield TargetMention(text=doc.text[start:end], start=start, end=end, sentiment=opinion_at(spans))
+            places.append(target)
+        elif target:
+            found = re.finditer(re.escape(target), text, re.IGNORECASE)
+            places += [Target(m.group(), m.start(), m.end()) for m in found]
+    return places
+
+
+def _target_mentions(doc: Doc, targets: list[Target]) -> Iterator[TargetMention]:
+    for target, span in zip(targets, doc.user_data[_PLACES], strict=True):
+        opinion = doc._.sentiment if span is None else span._.sentiment
+        yield TargetMention(text=target.text, start=target.start, end=target.end, sentiment=opinion)

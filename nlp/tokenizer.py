@@ -13,11 +13,13 @@ EMOJI = (
     r"|[\U0001F300-\U0001FAFF\u2600-\u27BF\u2B00-\u2BFF\u2300-\u23FF]"
     r"[\uFE0F\U0001F3FB-\U0001F3FF]{0,2}(?:\u200D[\U0001F300-\U0001FAFF\u2600-\u27BF][\uFE0F\U0001F3FB-\U0001F3FF]{0,2}){0,4}"
 )
-EMOTICON = r"[<>]?[:;=8xX][\-o*']?[)\](\[dDpP/\\|@3*]+(?!\w)|<3+|\^_?\^|[oO]_[oO]"
+EMOTICON = r"[<>]?[:;=8xX][\-o*']?[)\](\[dDpP/\\|@3*]{1,50}(?!\w)|<3+|\^_?\^|[oO]_[oO]"
 # Each alternative consumes what it matches and bounds its repetitions: no input makes it backtrack far.
+# A mark inside a word makes no handle or hashtag (`me@united.com`); a full stop before a capital
+# ends a sentence though no space follows; hyphens and slashes part words (`Delta/United`).
 TOKEN = re.compile(
-    rf"https?://\S{{1,2000}}|www\.\S{{1,2000}}|[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}"
-    r"|[^\W_]{1,200}(?:['’.&\-_/][^\W_]{1,200}){0,8}|([^\w\s])\1{0,50}|\S"
+    rf"https?://\S{{1,2000}}|www\.\S{{1,2000}}|(?<!\w)[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}"
+    r"|[^\W_]{1,200}(?:(?:['’&]|\.(?![A-Z][a-z]))[^\W_]{1,200}){0,8}|([^\w\s])\1{0,50}|\S"
 )
 _SPLIT = re.compile(r"(?i)^(.+?)(n['’]t|['’](?:s|m|re|ve|ll|d))$")
 

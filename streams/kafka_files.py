@@ -181,7 +181,7 @@ def _fetch_archive(archive: Archive, folder: Path, console: Console) -> None:
     try:
         digest = _download(archive.url, packed, console)
     except (OSError, urllib.error.URLError) as error:
-        why = str(getattr(error, "reason", None) or error)
+        why = str(error)
         raise BrokerError(f"Apache Kafka {archive.version} could not be downloaded", why, fix) from None
     if digest != archive.sha256:
         raise BrokerError(

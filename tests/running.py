@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from streams import admin, feeding
 from streams.broker import Broker
 from streams.deadletters_topic import records
 from streams.lag import lag
+from streams.roles import Role
 from streams.settings import DEMO_CONFIG, Settings, load
 
 
@@ -93,8 +94,21 @@ def feed(settings: Settings, values: list[bytes], topic: str | None = None) -> N
         client.close()
 
 
-def wait_until_done(settings: Settings, *workers: WorkerProcess, limit: float = 240) -> None:
-    """Returns when every role has committed everything there is, twice in a row."""
+def feed_keyed(settings: Settings, topic: str, pairs: list[tuple[bytes, bytes]]) -> None:
+    """Send records under the given keys and wait until the broker has them."""
+    client: KafkaProducer = feeding.producer(settings)
+    try:
+        for key, value in pairs:
+            client.send(topic, key=key, value=value)
+        client.flush()
+    finally:
+        client.close()
+
+
+def wait_until_done(
+    settings: Settings, *workers: WorkerProcess, limit: float = 240, roles: Collection[Role] = tuple(Role)
+) -> None:
+    """Returns when every one of the roles has committed everything there is, twice in a row."""
     deadline = time.monotonic() + limit
     before = None
     with admin.admin_client(settings) as client:
@@ -102,7 +116,7 @@ def wait_until_done(settings: Settings, *workers: WorkerProcess, limit: float = 
             for started in workers:
                 assert started.process.poll() is None, f"a worker ended: {started.said()}"
             now = lag(client, settings.topics.partitions)
-            if now == before and not any(state.behind for state in now.values()):
+            if now == before and not any(now[role].behind for role in roles):
                 return
             before = now
             time.sleep(0.3)

@@ -115,7 +115,7 @@ def _shown(events: list[Event]) -> list[object]:
 def test_order_and_repetition_change_nothing(
     posts: list[CountedPost], facts: list[Event], shuffle: object, data: st.DataObject
 ) -> None:
-    """Any order of posts, customers and feedback, with repetitions, ends in the same profiles and candidates."""
+    """Any order of posts, customers and feedback, with repetitions, ends in the same result."""
     # The customer file is keyed: within one key the last record counts, so one record a key.
     slots = {(f.by_handle if isinstance(f, CustomerLink) else id(f)): f for f in facts}
     events: list[Event] = [*posts, *slots.values()]

@@ -1,0 +1,28 @@
+"""One pipeline for all tests of it: loading is the slow part."""
+
+from collections.abc import Callable
+
+import pytest
+
+from models.annotations import Annotation
+from nlp.pipeline import Annotator, TextIn
+from tests.unit.nlp.catalogue import BRANDS
+
+Annotate = Callable[..., Annotation]
+
+
+@pytest.fixture(scope="session")
+def annotator() -> Annotator:
+    """The pipeline with the test catalogue."""
+    return Annotator(BRANDS)
+
+
+@pytest.fixture(scope="session")
+def annotate(annotator: Annotator) -> Annotate:
+    """Annotates one text; keywords are those of `TextIn`."""
+
+    def one(text: str, **context: object) -> Annotation:
+        (annotation,) = annotator.annotate([TextIn(text, **context)])  # type: ignore[arg-type]
+        return annotation
+
+    return one

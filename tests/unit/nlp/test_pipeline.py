@@ -1,0 +1,152 @@
+"""What callers of the pipeline may rely on beside the table of cases."""
+
+import itertools
+import time
+
+import pytest
+
+from models.annotations import Annotation
+from models.brands import Brand
+from nlp.cues import phrases, spelled_out
+from nlp.pipeline import NER, Annotator, Target, TextIn
+from nlp.sentiment import sentiment_of
+from tests.unit.nlp.catalogue import BRANDS
+from tests.unit.nlp.conftest import Annotate
+
+TEXTS = [
+    "I love @JetBlue, but @united is the worst!!!",
+    "",
+    "Just booked my flight with JetBlue ❤️ #travel",
+    "Der Flug mit @JetBlue wurde gestern leider gestrichen",
+    "@united " * 300,
+    "The new Air Max look fantastic, Nike did it again in Portland",
+    "ok",
+    "been on hold for 2 hours, thanks for nothing @united",
+]
+
+
+def _without_entities(annotations: list[Annotation]) -> list[tuple[object, ...]]:
+    return [(a.lang, a.sentiment, a.brands, a.targets, a.cues, a.evidence) for a in annotations]
+
+
+def test_batches_leave_no_trace(annotator: Annotator) -> None:
+    """A text gets the same annotation alone and in any company; its entities keep place and label."""
+    inputs = [TextIn(text, "x", targets=("the",)) for text in TEXTS]
+    alone = [next(annotator.annotate([text_in])) for text_in in inputs]
+
+    for order in itertools.islice(itertools.permutations(range(len(inputs))), 0, 40_000, 4_001):
+        together = list(annotator.annotate([inputs[i] for i in order] * 2))[: len(order)]
+        assert _without_entities([alone[i] for i in order]) == _without_entities(together)
+        assert [alone[i].entities for i in order] == [a.entities for a in together]
+
+
+def test_a_fresh_pipeline_says_the_same(annotator: Annotator) -> None:
+    """Nothing that was read before changes what is said later, nor does loading anew."""
+    texts = [TextIn(text, "x") for text in TEXTS]
+
+    assert list(Annotator(BRANDS).annotate(texts)) == list(annotator.annotate(texts))
+
+
+def test_targets_as_strings(annotate: Annotate) -> None:
+    """A target that is a string means every occurrence, whatever its case."""
+    targets = annotate("Xbox rocks. I said XBOX and #xbox!", targets=("xbox",)).targets
+
+    assert [(t.text, t.start) for t in targets] == [("Xbox", 0), ("XBOX", 19), ("xbox", 29)]
+
+
+def test_targets_are_told_apart(annotate: Annotate) -> None:
+    """Of two targets of which a text speaks differently, each gets its own opinion."""
+    targets = annotate("I love the food but the service is terrible", targets=("food", "service")).targets
+
+    assert [t.sentiment.label for t in targets] == ["positive", "negative"]
+
+
+@pytest.mark.parametrize("place", [(0, 0), (-3, 2), (5, 3), (2, 99), (9_999, 10_009), (4, 5)])
+def test_targets_anywhere(place: tuple[int, int], annotate: Annotate) -> None:
+    """A target at an impossible place is given back as it came, with the whole text's opinion."""
+    annotation = annotate("good day", targets=(Target("good", *place),))
+
+    assert [("good", *place)] == [(t.text, t.start, t.end) for t in annotation.targets]
+    assert [annotation.sentiment] == [t.sentiment for t in annotation.targets]
+
+
+def test_lists_of_the_post(annotate: Annotate) -> None:
+    """Mentions and hashtags the post lists name a brand though its text does not; once, and by platform."""
+    annotation = annotate("love it", platform="x", mentions=("United", "nobody"), hashtags=("#jetblue",))
+
+    assert [(b.brand, b.surface) for b in annotation.brands] == [("JetBlue", ""), ("United", "")]
+    assert annotate("love it", platform="tumblr", mentions=("united",)).brands == ()
+    assert len(annotate("love @united", platform="x", mentions=("united",)).brands) == 1
+
+
+def test_no_brands(annotate: Annotate) -> None:
+    """A pipeline without a catalogue annotates, and finds none."""
+    (annotation,) = Annotator([]).annotate([TextIn("I love @united")])
+
+    assert annotation.brands == ()
+    assert annotation.sentiment.label == "positive"
+
+
+def test_longest_then_first() -> None:
+    """Where names overlap the longest counts, and the first brand of those equally long."""
+    brands = [
+        Brand(name="Galaxy Note", aliases=("pad",)),
+        Brand(name="Acme", aliases=("galaxy", "galaxy note pro", "pad")),
+    ]
+    (annotation,) = Annotator(brands).annotate([TextIn("galaxy note pro, galaxy note, pad")])
+
+    assert [b.brand for b in annotation.brands] == ["Acme", "Galaxy Note", "Galaxy Note"]
+
+
+def test_a_large_catalogue_costs_little(annotator: Annotator) -> None:
+    """Thousands of patterns slow a post down by less than half."""
+    many = [
+        Brand(name=f"Brand{i} Works", aliases=(f"alias {i}",), handles={"x": (f"b{i}",)})
+        for i in range(3_000)
+    ]
+    large = Annotator([*BRANDS, *many])
+    texts = [TextIn(text, "x") for text in TEXTS * 40]
+
+    def seconds(of: Annotator) -> float:
+        started = time.process_time()
+        list(of.annotate(texts))
+        return time.process_time() - started
+
+    small_seconds, large_seconds = (min(seconds(of) for _ in range(3)) for of in (annotator, large))
+
+    assert large_seconds < 1.5 * small_seconds
+
+
+def test_sentiment_is_monotone() -> None:
+    """More good words make positive likelier and negative less likely, in four decimals that sum to one."""
+    opinions = [sentiment_of(total / 10).probabilities for total in range(-150, 151)]
+
+    assert sorted(p["positive"] for p in opinions) == [p["positive"] for p in opinions]
+    assert sorted((p["negative"] for p in opinions), reverse=True) == [p["negative"] for p in opinions]
+    for p in opinions:
+        assert pytest.approx(1.0, abs=1e-9) == sum(p.values())
+        assert list(p.values()) == [round(x, 4) for x in p.values()]
+
+
+def test_every_cue_phrase_is_found(annotate: Annotate) -> None:
+    """Each phrase of the table, written out, sets its cue."""
+    for cue, written in phrases().items():
+        if cue == "irony_beside_complaint":
+            continue
+        for phrase in (p for w in written for p in spelled_out(w)):
+            text = phrase.replace(" *", "").replace("* ", "").replace("0", "2")
+            assert cue in annotate(text).cues, f"{cue}: {phrase}"
+
+
+def test_words_are_forgotten(annotator: Annotator) -> None:
+    """A worker that lives for weeks does not keep every word it ever met."""
+    list(annotator.annotate([TextIn("warm up")]))
+    before = len(annotator._nlp.vocab.strings)
+    list(annotator.annotate([TextIn(f"word{i} @someone{i} #tag{i}") for i in range(600)]))
+
+    assert before == len(annotator._nlp.vocab.strings)
+
+
+def test_recogniser_is_small() -> None:
+    """The trained recogniser that ships is far below the 25 MB a package may hold of models."""
+    assert sum(file.stat().st_size for file in NER.rglob("*")) < 6_000_000
