@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_ARGS ?=
+DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format train clean
@@ -26,7 +27,7 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 	@touch $@
 
 demo: $(VENV)/demo.stamp ## real posts through a real Kafka, and the board of candidates at the end
-	@$(BIN)/superfan demo
+	@$(BIN)/superfan demo $(DEMO_ARGS)
 
 test: $(VENV)/test.stamp ## every test, those on a real broker and a real PostgreSQL included
 	@$(BIN)/python -m pytest $(TEST_ARGS)

@@ -25,6 +25,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span
 
 from models.brands import Brand
+from nlp.tokenizer import words_of
 
 _WORD_OF_HASHTAG = re.compile(r"[A-Z]?[^\WA-Z_]+|[A-Z]+(?![a-z])|[A-Z]")
 _BARE_HANDLES = frozenset({"x", "twitter", "threads"})
@@ -136,8 +137,7 @@ class BrandCatalogue:
         return named
 
     def _inside_hashtags(self, doc: Doc) -> Iterator[tuple[int, int, _Rule]]:
-        for token in doc:
-            text = token.text
+        for i, text in enumerate(words_of(doc)):
             if text[0] != "#" or len(text) == 1 or text[1:].islower():
                 continue
             words = [word.casefold() for word in _WORD_OF_HASHTAG.findall(text)][:MAX_WORDS_OF_HASHTAG]
@@ -145,7 +145,7 @@ class BrandCatalogue:
             for run in runs:
                 rule = self._hashtags.get(run)
                 if rule and run not in common_words():
-                    yield token.i, token.i + 1, rule
+                    yield i, i + 1, rule
                     break
 
     @staticmethod

@@ -16,6 +16,7 @@ from spacy.tokens import Doc
 from spacy.util import filter_spans
 
 from models.annotations import Cue
+from nlp.tokenizer import words_of
 
 MAX_EVIDENCE = 3
 _EVIDENCE = frozenset({"ownership", "purchase", "recommendation"})
@@ -62,7 +63,7 @@ class Cues:
 
     def __call__(self, doc: Doc) -> Doc:
         """The same document."""
-        lower = [token.lower_ for token in doc]
+        lower = [word.lower() for word in words_of(doc)]
         found = [*self._plain(doc, as_spans=True), *self._gapped(doc, as_spans=True)]
         spans = [s for s in found if s.label_ not in _EVIDENCE or not _taken_back(lower, s.start)]
         cues = {span.label_ for span in spans}

@@ -15,7 +15,7 @@ from spacy.util import load_config, load_model_from_config
 from models.annotations import MAX_TEXT, Annotation, BrandMention, Entity, TargetMention
 from models.brands import Brand
 from nlp import cues, language, sentiment, tokenizer  # noqa: F401 -- they register the components
-from nlp.brands import BrandCatalogue
+from nlp.brands import BrandCatalogue, common_words
 
 CONFIG = Path(str(files("nlp").joinpath("config.cfg")))
 NER = Path(str(files("nlp").joinpath("assets/ner")))
@@ -54,6 +54,9 @@ def build(brands: Sequence[Brand] = ()) -> Language:
     nlp = load_model_from_config(load_config(CONFIG), auto_fill=True)
     cast(EntityRecognizer, nlp.get_pipe("ner")).from_disk(NER, exclude=["vocab"])
     catalogue_of(nlp).learn(brands)
+    # A memory zone forgets the words it saw first; those of every post are better known beforehand.
+    for word in common_words():
+        nlp.vocab[word]
     return nlp
 
 

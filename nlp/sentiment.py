@@ -22,6 +22,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from models.annotations import Label, Sentiment
+from nlp.tokenizer import words_of
 
 STOPS = frozenset({".", "!", "?", ";", "…", "\n"})
 """first characters of tokens that end a clause, beside the contrasts of the lexicon"""
@@ -63,7 +64,7 @@ class LexiconSentiment:
 
     def __call__(self, doc: Doc) -> Doc:
         """The same document."""
-        words = [token.text for token in doc]
+        words = words_of(doc)
         valences = _valences(doc, words)
         totals = _Totals(words, valences)
         # Of another language the emoji are understood, and nothing else.

@@ -21,7 +21,14 @@ TOKEN = re.compile(
     rf"https?://\S{{1,2000}}|www\.\S{{1,2000}}|(?<!\w)[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}"
     r"|[^\W_]{1,200}(?:(?:['’&]|\.(?![A-Z][a-z]))[^\W_]{1,200}){0,8}|([^\w\s])\1{0,50}|\S"
 )
+_WORDS = "superfan_words"
 _SPLIT = re.compile(r"(?i)^(.+?)(n['’]t|['’](?:s|m|re|ve|ll|d))$")
+
+
+def words_of(doc: Doc) -> list[str]:
+    """The tokens' texts; of a document the tokenizer made they are at hand."""
+    words: list[str] | None = doc.user_data.get(_WORDS)
+    return [token.text for token in doc] if words is None else words
 
 
 class PostTokenizer:
@@ -44,7 +51,9 @@ class PostTokenizer:
             words.extend(parts)
             spaces.extend([False] * len(parts))
         self._gap(text[end:], words, spaces)
-        return Doc(self.vocab, words=words, spaces=spaces)
+        doc = Doc(self.vocab, words=words, spaces=spaces)
+        doc.user_data[_WORDS] = words
+        return doc
 
     @staticmethod
     def _gap(gap: str, words: list[str], spaces: list[bool]) -> None:

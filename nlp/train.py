@@ -129,6 +129,7 @@ def train(data: Path, out: Path, epochs: int) -> dict[str, Any]:
         for name in MARKED
         for part in ("train", "dev")
     }
+    out.mkdir(parents=True, exist_ok=True)
     write_common_words([post for found in posts.values() for post in found], out.parent / "common_words.txt")
     best: dict[str, Any] = {"mean": -1.0}
     started = time.monotonic()
@@ -163,8 +164,8 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds ner/*.conll")
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the weights; the words go beside it")
+    parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     print(json.dumps(train(arguments.data, arguments.out, arguments.epochs)))
 

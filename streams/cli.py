@@ -52,15 +52,20 @@ class _Group(typer.core.TyperGroup):
 app = typer.Typer(
     name="superfan",
     cls=_Group,
-    help="Finds a brand's enthusiastic existing customers in the social stream, and says why.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-topics_app = typer.Typer(help="Shows, creates and checks the topics.", no_args_is_help=True)
-candidates_app = typer.Typer(help="Who to ask, and why, from the store.", no_args_is_help=True)
-dead_letters_app = typer.Typer(help="Records that could not be used, from their topic.", no_args_is_help=True)
+topics_app = typer.Typer(
+    help="Shows, creates and checks the topics. Examples: `superfan topics list`", no_args_is_help=True
+)
+candidates_app = typer.Typer(
+    help="Who to ask, and why, from the store. Examples: `superfan candidates list`", no_args_is_help=True
+)
+dead_letters_app = typer.Typer(
+    help="Records that could not be used. Examples: `superfan dead-letters list`", no_args_is_help=True
+)
 app.add_typer(topics_app, name="topics")
 app.add_typer(candidates_app, name="candidates")
 app.add_typer(dead_letters_app, name="dead-letters")

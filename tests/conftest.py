@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from streams.broker import Broker, embedded_broker
+from tests.bundled import customers, posts, yardstick
+
+__all__ = ["customers", "posts", "yardstick"]
 
 NO_SKIP = "SUPERFAN_TEST_NO_SKIP"
 

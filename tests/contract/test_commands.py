@@ -1,0 +1,264 @@
+"""The commands as the README and the contract describe them."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.broker import Broker
+from streams.settings import Settings
+from tests.commands import superfan
+from tests.malformed import malformed
+from tests.running import environment, feed, settings_for, wait_until_done, worker, written
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+RUN_HERE = {
+    "superfan topics list",
+    "superfan topics apply",
+    "superfan worker",
+    "superfan feed FILE",
+    "superfan feed posts.jsonl",
+    "superfan backtest",
+    "superfan annotate",
+    "superfan candidates list",
+    "superfan candidates show KEY",
+    "superfan dead-letters list",
+    "superfan doctor",
+    "superfan health",
+    "superfan config",
+    "superfan broker",
+}
+RUN_ELSEWHERE = {
+    "make demo": "tests/integration/test_demo.py",
+    "superfan demo": "tests/integration/test_demo.py",
+    "make test": "whoever runs this",
+}
+
+
+def test_every_command_of_the_readme_is_run_by_a_test() -> None:
+    """A command that the README names and no test runs would rot."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    named = {line.strip() for block in blocks for line in block.splitlines() if line.strip()}
+    named |= set(re.findall(r"^\| `(superfan [^`]+)` \|", README, re.MULTILINE))
+    assert named == RUN_HERE | set(RUN_ELSEWHERE)
+
+
+@pytest.fixture(scope="module")
+def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings on the session's broker, with a store of this module."""
+    return settings_for(
+        broker, f"sqlite:///{tmp_path_factory.mktemp('store')}/store.db", topics={"partitions": 4}
+    )
+
+
+@pytest.fixture(scope="module")
+def fans(posts: list[bytes], yardstick: Path) -> list[bytes]:
+    """The posts of everyone who is on the board: few, and enough for the same board."""
+    authors = {row["author_id"] for row in written(yardstick, "candidates").values()}
+    return [post for post in posts if json.loads(post)["author"]["id"] in authors]
+
+
+@pytest.fixture(scope="module")
+def env(
+    settings: Settings, fans: list[bytes], customers: list[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """An environment in which a worker has worked off the fans' posts and some bad records."""
+    env = environment(settings)
+    assert superfan("health", env=env).returncode == 3, "no topics and no schema yet"
+    listed = superfan("topics", "list", "-o", "json", env=env)
+    assert {json.loads(line)["on_broker"] for line in listed.stdout.splitlines()} == {"missing"}
+    applied = superfan("topics", "apply", env=env)
+    assert applied.returncode == 0, applied.stderr
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "posts.jsonl").write_bytes(b"\n".join(fans))
+    (folder / "customers.jsonl").write_bytes(b"\n".join(customers))
+    with worker(settings, folder / "worker.log") as running:
+        for name in ("customers", "posts"):
+            fed = superfan("feed", str(folder / f"{name}.jsonl"), env=env)
+            assert fed.returncode == 0, fed.stderr
+        feed(settings, [value for value, _ in malformed(25)])
+        wait_until_done(settings, running)
+        assert running.terminate() == 0, running.said()
+        assert running.said().count("WARNING") + running.said().count("ERROR") == 0, running.said()
+    return env
+
+
+def test_topics_are_as_the_table_says(env: dict[str, str]) -> None:
+    """After `topics apply` every topic is as it should be, and applying again creates nothing."""
+    listed = superfan("topics", "list", "-o", "json", env=env)
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert {row["on_broker"] for row in rows} == {"as it should be"}
+    assert b"0 topics created" in superfan("topics", "apply", env=env).stderr
+
+
+def test_a_topic_that_differs_is_named_with_the_difference(env: dict[str, str]) -> None:
+    """Another number of partitions than the broker has is an error that says which."""
+    done = superfan("topics", "apply", env=env | {"SUPERFAN_TOPICS__PARTITIONS": "3"})
+    assert done.returncode == 1
+    assert b"partitions is 4, should be 3" in done.stderr.replace(b"\n", b" ")
+
+
+def test_the_board_is_the_backtests(env: dict[str, str], yardstick: Path) -> None:
+    """`candidates list` shows, in every format, who a backtest of everything finds."""
+    expected = sorted(written(yardstick, "candidates").values(), key=lambda c: (-c["score"], c["key"]))
+    listed = superfan("candidates", "list", "-o", "json", env=env)
+    found = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [c["key"] for c in found] == [c["key"] for c in expected]
+    table = superfan("candidates", "list", env=env).stdout.decode()
+    assert expected[0]["key"] in table
+    rows = superfan("candidates", "list", "-o", "csv", "--limit", "2", env=env).stdout.decode().splitlines()
+    assert len(rows) == 3
+    assert rows[0].startswith("key,brand,")
+
+
+def test_a_card_says_why(env: dict[str, str], yardstick: Path) -> None:
+    """`candidates show` prints the headline and the reasons; an unknown key says what to do."""
+    key, expected = next(iter(sorted(written(yardstick, "candidates").items())))
+    shown = superfan("candidates", "show", key, env=env)
+    assert expected["headline"][:40] in " ".join(shown.stdout.decode().split())
+    assert json.loads(superfan("candidates", "show", key, "-o", "json", env=env).stdout)["key"] == key
+    unknown = superfan("candidates", "show", "nobody", env=env)
+    assert unknown.returncode == 1
+    assert b"candidates list" in unknown.stderr
+
+
+def test_dead_letters_are_listed_with_their_reasons(env: dict[str, str]) -> None:
+    """Each bad record is there, and can be asked for by reason."""
+    listed = superfan("dead-letters", "list", "-o", "json", env=env)
+    assert len(listed.stdout.splitlines()) == 25
+    future = superfan("dead-letters", "list", "--reason", "future", "-o", "json", env=env)
+    assert [json.loads(line)["reason"] for line in future.stdout.splitlines()] == ["future"]
+
+
+def test_all_is_well_when_it_is(env: dict[str, str]) -> None:
+    """`doctor` and `health` find nothing wrong on a healthy machine."""
+    for command in ("doctor", "health"):
+        done = superfan(command, "-o", "json", env=env)
+        findings = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == 0, findings
+        assert all(finding["ok"] for finding in findings)
+
+
+def test_a_broker_that_is_away_is_unhealthy_and_says_how_to_start_one(env: dict[str, str]) -> None:
+    """`health` exits 3, `doctor` names the fix, `feed` fails without a traceback."""
+    away = env | {"SUPERFAN_BROKER_URL": "kafka://127.0.0.1:9"}
+    assert superfan("health", env=away).returncode == 3
+    told = superfan("doctor", "-o", "json", env=away)
+    assert told.returncode == 3
+    assert b"superfan broker" in told.stdout
+    fed = superfan("feed", "-", env=away, stdin=b"{}\n")
+    assert fed.returncode == 1
+    assert b"Traceback" not in fed.stderr
+
+
+def test_settings_are_shown_with_secrets_hidden(env: dict[str, str]) -> None:
+    """`config` prints what is in force, and no password."""
+    url = "postgresql+psycopg://me:hunter2@localhost/db"
+    done = superfan("config", env=env | {"SUPERFAN_STORE_URL": url})
+    shown = json.loads(done.stdout)
+    assert b"hunter2" not in done.stdout + done.stderr
+    assert shown["topics"]["partitions"] == 4
+    assert shown["store_url"] == "postgresql+psycopg://me:***@localhost/db"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SUPERFAN_BROKER_URL", "nonsense", "broker_url"),
+        ("SUPERFAN_WORKER__BATCH", "0", "worker.batch"),
+        ("SUPERFAN_WORKER__BATHC", "5", "known are"),
+        ("SUPERFAN_BROKER", "x", "SUPERFAN_BROKER_URL"),
+        ("SUPERFAN_TIERS__WANTED", '["huge"]', "micro"),
+        ("SUPERFAN_CONFIG", "/nowhere.toml", "/nowhere.toml"),
+        ("SUPERFAN_STORE_URL", "mysql://u:hunter2@h/d", "sqlite"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_exits_2(env: dict[str, str], name: str, value: str, told: str) -> None:
+    """A wrong or unknown key, in the environment or the file, says which and what is allowed."""
+    done = superfan("config", env=env | {name: value})
+    assert done.returncode == 2
+    said = done.stderr.decode().replace("\n", " ")
+    assert told in said
+    assert "Traceback" not in said
+    assert "hunter2" not in said
+
+
+def test_a_source_without_a_lawful_basis_stops_the_worker(env: dict[str, str], tmp_path: Path) -> None:
+    """No platform is read without a lawful basis: the worker refuses to start."""
+    config = tmp_path / "superfan.toml"
+    config.write_text('[[brands]]\nname = "Acme"\n[sources.x]\n')
+    done = superfan("worker", env=env | {"SUPERFAN_CONFIG": str(config)})
+    assert done.returncode == 2
+    assert "lawful_basis" in done.stderr.decode()
+
+
+def test_annotate_answers_each_line_in_order(env: dict[str, str]) -> None:
+    """One line out for each line in; a bad line is answered by an error, the others are untouched."""
+    lines = [
+        b'{"text": "I love @JetBlue"}',
+        b"{oops",
+        b'{"text": "hate it", "targets": ["it"]}',
+        b'{"text": 5}',
+    ]
+    done = superfan("annotate", env=env, stdin=b"\n".join(lines) + b"\n")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [("error" in row) for row in found] == [False, True, False, True]
+    assert found[0]["brands"][0]["brand"] == "JetBlue"
+    assert found[0]["sentiment"]["label"] == "positive"
+    assert [t["text"] for t in found[2]["targets"]] == ["it"]
+
+
+def test_the_backtest_writes_three_files(env: dict[str, str], fans: list[bytes], tmp_path: Path) -> None:
+    """Profiles, candidates and dead letters; the same files give the same bytes."""
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join([*fans, b"{oops"]))
+    for out in ("one", "two"):
+        done = superfan(
+            "backtest", "--posts", str(tmp_path / "posts.jsonl"), "--out", str(tmp_path / out), env=env
+        )
+        assert done.returncode == 0, done.stderr
+    for name in ("profiles", "candidates"):
+        assert (tmp_path / "one" / f"{name}.jsonl").read_bytes() == (
+            tmp_path / "two" / f"{name}.jsonl"
+        ).read_bytes()
+    (letter,) = (tmp_path / "one" / "dead-letters.jsonl").read_text().splitlines()
+    assert json.loads(letter)["reason"] == "not_json"
+
+
+def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    """`superfan broker` says where it answers, and ends with 0 on SIGTERM."""
+    command = [sys.executable, "-m", "streams", "broker", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert b"kafka://127.0.0.1:" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"Stopped" in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "demo", "broker", "topics", "topics list", "topics apply", "worker", "feed", "backtest", "annotate"]
+    + ["candidates", "candidates list", "candidates show", "dead-letters", "dead-letters list"]
+    + ["doctor", "health", "config"],
+)
+def test_every_help_has_examples(command: str) -> None:
+    """`--help` of every command shows how it is used."""
+    done = superfan(*command.split(), "--help")
+    assert done.returncode == 0
+    assert b"Examples" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fed"], ["feed"], ["worker", "--role", "cook"], ["feed", "x", "--topic", "y"]]
+)
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    """Unknown commands, options and topics are usage errors."""
+    assert superfan(*arguments).returncode == 2
