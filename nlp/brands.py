@@ -6,7 +6,7 @@ What counts as a mention, without regard to case unless said otherwise:
 - a hashtag of the brand; a hashtag that spells a name, an alias or a product; one of several
   words (`#LoveJetBlue`) that has such a name among them, unless that name is a common word;
 - an alias, a product, or a name of several words, as whole words in running text;
-- a name of one word. If that is also a common word ("united", "apple"; `assets/common_words.txt`)
+- a name of one word. If that is also a common word ("united", "apple"; `common_words`)
   it needs a capital and must not be part of a longer name ("United States", "Manchester United").
 
 The longest place wins, then the first brand of the catalogue. Competitors are found by the same
@@ -20,11 +20,13 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from spacy.lang.en.stop_words import STOP_WORDS
 from spacy.language import Language
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span
 
 from models.brands import Brand
+from nlp.sentiment import lexicon
 from nlp.tokenizer import words_of
 
 _WORD_OF_HASHTAG = re.compile(r"[A-Z]?[^\WA-Z_]+|[A-Z]+(?![a-z])|[A-Z]")
@@ -45,10 +47,13 @@ class _Rule(NamedTuple):
 
 @cache
 def common_words() -> frozenset[str]:
-    """Words that running text writes in lower case."""
-    text = files("nlp").joinpath("assets/common_words.txt").read_text(encoding="utf-8")
-    seen = (line for line in text.splitlines() if line and not line.startswith("#"))
-    return frozenset([*seen, *_table()["also_common"]])
+    """Words that running text writes in lower case: stop words, opinion words, and the table's."""
+    return frozenset([*STOP_WORDS, *filter(str.isalpha, lexicon()), *_table()["also_common"]])
+
+
+@cache
+def _before_names() -> frozenset[str]:
+    return common_words().union(_table()["before_a_name"])
 
 
 @cache
@@ -173,4 +178,4 @@ def _is_name(doc: Doc, start: int, end: int) -> bool:
     if after.istitle() and after.casefold() not in _table()["of_companies"]:
         return False
     before = doc[start - 1].text if start else ""
-    return not before.istitle() or before.casefold() in common_words()
+    return not before.istitle() or before.casefold() in _before_names()

@@ -1,8 +1,7 @@
 """Trains the entity recogniser that ships with the package: `python -m nlp.train --data DIR`.
 
 Reads `ner/{btc,wnut17}.{train,dev}.conll` below DIR: Broad Twitter Corpus and WNUT17, both
-CC BY 4.0. Writes the weights and `metrics.json` to `nlp/assets/ner`, and beside it the list of
-common words. The net is the one of `config.cfg`.
+CC BY 4.0. Writes the weights and `metrics.json` to `nlp/assets/ner`. The net is the one of `config.cfg`.
 
 The Broad Twitter Corpus marks persons, organisations and places only. That it does not mark a
 product, a group or a work says nothing, so its unmarked words with a capital are left open instead
@@ -114,14 +113,6 @@ def left_open(posts: Sequence[Sentence]) -> list[Sentence]:
     return [(words, opened(words, tags)) for words, tags in posts]
 
 
-def write_common_words(posts: Sequence[Sentence], out: Path) -> None:
-    """The words that these posts write in lower case outside of entities."""
-    words = {w for words, tags in posts for w, t in zip(words, tags, strict=True) if t == "O"}
-    common = sorted(w for w in words if len(w) > 2 and w.isascii() and w.isalpha() and w.islower())
-    head = "# Words in lower case in the Broad Twitter Corpus and WNUT17 (CC BY 4.0). Made by nlp.train.\n"
-    out.write_text(head + "\n".join(common) + "\n", encoding="utf-8")
-
-
 def train(data: Path, out: Path, epochs: int) -> dict[str, Any]:
     """Train from a fixed seed; keep the epoch with the best mean F1 over both development sets."""
     posts = {
@@ -130,7 +121,6 @@ def train(data: Path, out: Path, epochs: int) -> dict[str, Any]:
         for part in ("train", "dev")
     }
     out.mkdir(parents=True, exist_ok=True)
-    write_common_words([post for found in posts.values() for post in found], out.parent / "common_words.txt")
     best: dict[str, Any] = {"mean": -1.0}
     started = time.monotonic()
     with Progress() as progress:

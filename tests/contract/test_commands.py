@@ -245,9 +245,26 @@ def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "command",
-    ["", "demo", "broker", "topics", "topics list", "topics apply", "worker", "feed", "backtest", "annotate"]
-    + ["candidates", "candidates list", "candidates show", "dead-letters", "dead-letters list"]
-    + ["doctor", "health", "config"],
+    [
+        "",
+        "demo",
+        "broker",
+        "topics",
+        "topics list",
+        "topics apply",
+        "worker",
+        "feed",
+        "backtest",
+        "annotate",
+        "candidates",
+        "candidates list",
+        "candidates show",
+        "dead-letters",
+        "dead-letters list",
+        "doctor",
+        "health",
+        "config",
+    ],
 )
 def test_every_help_has_examples(command: str) -> None:
     """`--help` of every command shows how it is used."""
