@@ -5,6 +5,7 @@ it reads settings, calls the module that does the work, and prints.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,8 +15,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
+from kafka.errors import KafkaError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import SuperfanError
 from streams import logs
@@ -37,16 +41,26 @@ class _Group(typer.core.TyperGroup):
         except SuperfanError as error:
             if _Group.debug:
                 raise
-            talk.print(
-                f"[bold red]{error.what}[/]: {error.why}.\n[bold]Next:[/] {error.fix}.", soft_wrap=True
-            )
+            _tell(error.what, error.why, error.fix)
             raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from None
+        except BrokenPipeError:
+            # The reader of our output (head, less) has seen enough; there is nobody to flush to.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except (OSError, KafkaError, SQLAlchemyError) as error:
+            if _Group.debug:
+                raise
+            fix = "run `superfan doctor`; `superfan --debug …` shows where it happened"
+            _tell(type(error).__name__, str(error) or "no reason given", fix)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        except BrokenPipeError:
-            # The reader of our output (head, less) has seen enough.
-            sys.stderr.close()
-            raise typer.Exit(0) from None
+
+
+def _tell(what: str, why: str, fix: str) -> None:
+    """An error as a person reads it."""
+    talk.print(f"[bold red]{escape(what)}[/]: {escape(why)}.", soft_wrap=True)
+    talk.print(f"[bold]Next:[/] {escape(fix)}.", soft_wrap=True)
 
 
 app = typer.Typer(

