@@ -13,7 +13,7 @@ QUOTE_LENGTH = (20, 200)
 _SENSITIVE = re.compile(
     r"\b(?:cancer|diabet\w*|depress\w*|anxiety|pregnan\w*|miscarr\w*|disab\w*|wheelchair|surgery|hospital|"
     r"disease|illness|hiv|therapy|addict\w*|suicid\w*|funeral|died|death|"
-    r"god|jesus|christ|allah|muslim|islam\w*|jew|jewish|christian|church|mosque|hindu|bible|quran|pray\w*|"
+    r"god|lord|jesus|christ|allah|muslim|islam\w*|jew|jewish|christian|church|mosque|hindu|bible|quran|pray\w*|"
     r"republican|democrat|trump|obama|biden|election|vote[ds]?|voting|liberal|conservative|communis\w*|"
     r"gay|lesbian|lgbt\w*|queer|transgender|sex\w*|racis\w*|porn\w*)\b",
     re.IGNORECASE,

@@ -90,7 +90,7 @@ def card(candidate: Candidate) -> Panel:
             Text(f"a post of this tier costs {cost.low:,}-{cost.high:,} {cost.currency} ({cost.source})")
         )
     if candidate.notice.required:
-        parts.append(Text(f"tell them that their posts were read by {_day(candidate.notice.due_at)}"))
+        parts.append(Text(f"tell them by {_day(candidate.notice.due_at)} that their posts were read"))
     return Panel(Group(*parts), title=escape(candidate.key), title_align="left", padding=(1, 2))
 
 

@@ -16,8 +16,8 @@ def configure(level: str) -> None:
     if level != "debug":
         for name in _NOISY:
             logging.getLogger(name).setLevel(logging.WARNING)
-        # Its warnings are of its own loop and of group metadata that is not its own format.
-        logging.getLogger("kafka").setLevel(logging.ERROR)
+        # It logs what it also raises, and warns of its own loop and of group metadata not in its format.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 def _says_something(record: logging.LogRecord) -> bool:

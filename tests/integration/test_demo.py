@@ -24,7 +24,7 @@ def test_make_demo_ends_by_itself_with_the_board_of_the_backtest(tmp_path: Path,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    for words in ("14485/14485", "candidates in the wanted tier", "wider board", "records/s", "everything"):
+    for words in ("14485/14485", "in the wanted tier", "wider board", "records/s", "everything"):
         assert words in re.sub(r"\s+", " ", said)
     assert "Traceback" not in said
     assert "WARNING" not in said
