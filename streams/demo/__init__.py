@@ -250,7 +250,7 @@ def _print_result(console: Console, store: Store) -> None:
     everyone = list(store.candidates())
     ready = [candidate for candidate in everyone if candidate.state == "candidate"]
     console.print(
-        f"\n[bold]{len(ready)} {'candidate' if len(ready) == 1 else 'candidates'}[/] in the wanted tier micro "
+        f"\n[bold]{len(ready)} candidate{'' if len(ready) == 1 else 's'}[/] in the wanted tier micro "
         "(10,000 up to 60,000 followers). Eight days of mostly complaints yield few."
     )
     out = Console(highlight=False, width=shutil.get_terminal_size((140, 24)).columns)
