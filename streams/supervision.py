@@ -16,10 +16,21 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 
 
 def run_worker(settings: Settings, roles: Sequence[Role]) -> None:
-    """Run until told to stop. Missing topics are created; topics that differ raise `TopicError`."""
-    wait_for_broker(settings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(worker.run(settings, roles))
+    """Run until told to stop. Missing topics are created; topics that differ raise `TopicError`.
+
+    When the broker goes away everything is stopped, and started anew when it is back: nothing
+    that was not delivered was committed, so nothing is lost or counted twice.
+    """
+    while True:
+        wait_for_broker(settings)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(worker.run(settings, roles))
+        except worker.BrokerLost as error:
+            log.warning("%s: %s; starting again when it is back", error.what, error.why)
+            time.sleep(FIRST_WAIT)
+        else:
+            return
 
 
 def wait_for_broker(settings: Settings) -> None:

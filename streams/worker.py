@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+
 from models.errors import SuperfanError
 from models.store import Store
 from nlp.enrichment import Enricher
@@ -23,6 +26,10 @@ class WorkerError(SuperfanError):
     """The worker had to stop."""
 
 
+class BrokerLost(WorkerError):
+    """The worker had to stop because the broker went away: it may be run again when that is back."""
+
+
 async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event | None = None) -> None:
     """Run roles until SIGTERM, SIGINT or `stop`; then finish what was begun, commit, leave the groups.
 
@@ -34,11 +41,14 @@ async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event 
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     async with AsyncExitStack() as stack:
-        apps = [await _build(role, settings, stack) for role in roles]
-        for app in apps:
-            await _start(app)
-        log.info("Worker started: %s", ", ".join(roles))
-        failure = await _first_of(stop, apps)
+        apps = await asyncio.gather(*(_build(role, settings, stack) for role in roles))
+        failure: BaseException | None
+        try:
+            await asyncio.gather(*(_start(app) for app in apps))
+            log.info("Worker started: %s", ", ".join(roles))
+            failure = await _first_of(stop, apps)
+        except Exception as error:
+            failure = error
         for app in apps:
             await _stop(app, drain=failure is None)
     if failure is not None:
@@ -89,7 +99,9 @@ async def _first_of(stop: asyncio.Event, apps: Sequence[ReliableApp]) -> BaseExc
 def _explained(failure: BaseException) -> SuperfanError:
     if isinstance(failure, SuperfanError):
         return failure
+    why = str(failure) or repr(failure)
+    if isinstance(failure, DeliveryError | KafkaError | ProducerSendError):
+        fix = "check that the broker is up and has room (`superfan doctor`)"
+        return BrokerLost("The worker lost the broker", why, fix)
     fix = "start the worker again: it goes on from its last commit, nothing is lost"
-    if isinstance(failure, DeliveryError):
-        fix = "check that the broker is up and has room (`superfan doctor`), then " + fix
-    return WorkerError("The worker stopped", str(failure) or repr(failure), fix)
+    return WorkerError("The worker stopped", why, fix)
