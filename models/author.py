@@ -29,6 +29,8 @@ from models.times import DAY_MS, day_of
 MAX_QUOTES = 8
 MAX_EVIDENCE = 8
 MAX_HANDLES = 8
+MAX_URL = 2_000
+"""characters of a link that is kept"""
 FOREVER_MS = 1 << 62
 
 
@@ -227,7 +229,8 @@ class Fold:
             return False
         quotes = [q for q in held.quotes if q.post_id != post.post_id]
         if opinion.quotable:
-            quotes.append(QuoteMark(post.ms, post.post_id, opinion.intensity, post.text, post.url))
+            url = post.url if post.url is not None and len(post.url) <= MAX_URL else None
+            quotes.append(QuoteMark(post.ms, post.post_id, opinion.intensity, post.text, url))
         evidence = [e for e in held.evidence if e.post_id != post.post_id]
         if opinion.evidence:
             evidence.append(Evidence(post.ms, post.post_id, "; ".join(opinion.evidence)))

@@ -100,6 +100,8 @@ def decode_post(value: bytes | None, *, received_ms: int, lawful: frozenset[str]
     if not post.author.id.strip():
         raise Rejected(Reason.EMPTY_AUTHOR, "author.id is empty")
     check_id("author.id", post.author.id)
+    if post.author.handle:
+        check_id("author.handle", post.author.handle)
     if post.kind not in KINDS:
         raise Rejected(Reason.UNKNOWN_KIND, f"{post.kind[:60]!r}; known are {sorted(KINDS)}")
     check_platform(post.platform, lawful)

@@ -43,6 +43,7 @@ def kinds(now: float) -> list[tuple[bytes, str]]:
         (_with(id=""), "bad_id"),
         (_with(id="x:" + "9" * 300), "bad_id"),
         (_with(author={"id": "u\x001"}), "bad_id"),
+        (_with(author={"id": "u1", "handle": "h" * 5000}), "bad_id"),
         (_with(author={"id": "  "}), "empty_author"),
         (_with(created_at="yesterday"), "bad_time"),
         (_with(created_at="1066-10-14T00:00:00Z"), "absurd_time"),

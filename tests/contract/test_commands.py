@@ -82,7 +82,7 @@ def env(
         for name in ("customers", "posts"):
             fed = superfan("feed", str(folder / f"{name}.jsonl"), env=env)
             assert fed.returncode == 0, fed.stderr
-        feed(settings, [value for value, _ in malformed(25)])
+        feed(settings, [value for value, _ in malformed(26)])
         wait_until_done(settings, running)
         assert running.terminate() == 0, running.said()
         assert running.said().count("WARNING") + running.said().count("ERROR") == 0, running.said()
@@ -131,7 +131,7 @@ def test_a_card_says_why(env: dict[str, str], yardstick: Path) -> None:
 def test_dead_letters_are_listed_with_their_reasons(env: dict[str, str]) -> None:
     """Each bad record is there, and can be asked for by reason."""
     listed = superfan("dead-letters", "list", "-o", "json", env=env)
-    assert len(listed.stdout.splitlines()) == 25
+    assert len(listed.stdout.splitlines()) == 26
     future = superfan("dead-letters", "list", "--reason", "future", "-o", "json", env=env)
     assert [json.loads(line)["reason"] for line in future.stdout.splitlines()] == ["future"]
 

@@ -37,7 +37,7 @@ def test_the_backtest_finds_a_plausible_stream(yardstick: Path) -> None:
 def test_malformed_records_are_dead_letters_and_the_good_ones_untouched(
     own_broker: Broker, tmp_path: Path, posts: list[bytes], customers: list[bytes], yardstick: Path
 ) -> None:
-    """1,000 malformed records of 25 kinds are dead letters with the right reasons; the rest is as without."""
+    """1,000 malformed records of 26 kinds are dead letters with the right reasons; the rest is as without."""
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
     bad = malformed(1000)
     mixed = [*posts, *(value for value, _ in bad)]
