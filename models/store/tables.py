@@ -1,59 +1,177 @@
-"""The tables. Columns are what people filter and sort by; `record` is the whole JSON as published."""
+"""The tables. Columns are what people filter and sort by; `record` is the whole JSON as published.
 
+Text from posts may hold what a database cannot: NUL (PostgreSQL has it neither in text nor in JSON) and
+lone surrogates (no UTF-8 for them; no JSON reader here lets one in, but a shell's arguments may hold
+some). Both become U+FFFD here, on both databases: `Words` does it to every column and to every value
+that a column is compared with, `to_json` to the record.
+"""
+
+import re
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index, Integer, Text
+import msgspec
+from sqlalchemy import JSON, BigInteger, Dialect, Float, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
-Document = JSON().with_variant(JSONB(), "postgresql")
+from models.candidates import Candidate, Profile, Window
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text as it is stored."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def to_json(value: Any) -> str:
+    """A value as JSON that can be stored."""
+    try:
+        text = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        text = None
+    if text is None or "\\u0000" in text:
+        text = msgspec.json.encode(_mended(msgspec.to_builtins(value))).decode()
+    return text
+
+
+def _mended(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case dict():
+            return {storable(name): _mended(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_mended(item) for item in value]
+        case _:
+            return value
+
+
+class Words(TypeDecorator[str]):
+    """Text that any database can hold."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- theirs
+        """The stored form of a text."""
+        return None if value is None else storable(value)
+
+
+class Key(Words):
+    """Text in the order of its characters' numbers, whatever language PostgreSQL was set up for."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text, on PostgreSQL with the collation that SQLite and Python have."""
+        return Text(collation="C" if dialect.name == "postgresql" else None)
 
 
 class Base(DeclarativeBase):
     """What migrations are compared with."""
 
 
-class _Keyed:
-    key: Mapped[str] = mapped_column(Text, primary_key=True)
+class Keyed:
+    """What profiles and candidates have in common."""
+
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
     """brand/platform:author_id"""
-    brand: Mapped[str] = mapped_column(Text)
-    platform: Mapped[str] = mapped_column(Text)
-    author_id: Mapped[str] = mapped_column(Text)
-    state: Mapped[str] = mapped_column(Text)
+    brand: Mapped[str] = mapped_column(Words)
+    platform: Mapped[str] = mapped_column(Words)
+    author_id: Mapped[str] = mapped_column(Words)
+    state: Mapped[str] = mapped_column(Words)
     score: Mapped[float] = mapped_column(Float)
-    tier: Mapped[str | None] = mapped_column(Text)
+    tier: Mapped[str | None] = mapped_column(Words)
     followers: Mapped[int | None] = mapped_column(BigInteger)
-    customer: Mapped[str] = mapped_column(Text)
-    model_version: Mapped[str] = mapped_column(Text)
+    customer: Mapped[str] = mapped_column(Words)
+    model_version: Mapped[str] = mapped_column(Words)
     revision: Mapped[int] = mapped_column(BigInteger)
-    record: Mapped[dict[str, Any]] = mapped_column(Document)
+    record: Mapped[Any] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))
 
 
-class ProfileRow(_Keyed, Base):
+class ProfileRow(Keyed, Base):
     """One author's rolling counters about one brand."""
 
     __tablename__ = "profiles"
-    __table_args__ = (Index("ix_profiles_brand_score", "brand", "score"),)
+    __table_args__ = (
+        Index("ix_profiles_brand_score", "brand", "score"),
+        Index("ix_profiles_author", "platform", "author_id"),
+    )
 
-    as_of: Mapped[str] = mapped_column(Text)
-    evaluated_on: Mapped[str] = mapped_column(Text)
+    as_of: Mapped[str] = mapped_column(Words)
+    evaluated_on: Mapped[str] = mapped_column(Words)
     posts_90d: Mapped[int] = mapped_column(Integer)
     positive_90d: Mapped[int] = mapped_column(Integer)
     negative_90d: Mapped[int] = mapped_column(Integer)
 
 
-class CandidateRow(_Keyed, Base):
+class CandidateRow(Keyed, Base):
     """One author worth asking, or watching."""
 
     __tablename__ = "candidates"
     __table_args__ = (
         Index("ix_candidates_board", "brand", "state", "score"),
         Index("ix_candidates_state_score", "state", "score"),
+        Index("ix_candidates_author", "platform", "author_id"),
     )
 
-    handle: Mapped[str | None] = mapped_column(Text)
-    headline: Mapped[str] = mapped_column(Text)
-    confidence: Mapped[str] = mapped_column(Text)
-    entered_at: Mapped[str | None] = mapped_column(Text)
-    expires_at: Mapped[str | None] = mapped_column(Text)
-    notice_due_at: Mapped[str | None] = mapped_column(Text)
+    handle: Mapped[str | None] = mapped_column(Words)
+    headline: Mapped[str] = mapped_column(Words)
+    confidence: Mapped[str] = mapped_column(Words)
+    entered_at: Mapped[str | None] = mapped_column(Words)
+    expires_at: Mapped[str | None] = mapped_column(Words)
+    notice_due_at: Mapped[str | None] = mapped_column(Words)
+
+
+_MOST, _MOST_POSTS = 2**63 - 1, 2**31 - 1
+_NO_POSTS = Window(posts=0, positive=0, neutral=0, negative=0)
+
+
+def table_of(kind: type[Profile] | type[Candidate]) -> Table:
+    """The table of a kind of record."""
+    table = (ProfileRow if kind is Profile else CandidateRow).__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{kind.__name__} has no table")
+    return table
+
+
+def row_of(record: Profile | Candidate) -> dict[str, Any]:
+    """A record as a row. A count too large for its column is the column's largest; `record` has the truth."""
+    tier, followers, customer = (
+        (record.tier, record.followers, record.customer)
+        if isinstance(record, Profile)
+        else (record.tier.name, record.tier.followers, record.customer.label)
+    )
+    row = {
+        "key": record.key,
+        "brand": record.brand,
+        "platform": record.platform,
+        "author_id": record.author_id,
+        "state": record.state,
+        "score": record.score,
+        "tier": tier,
+        "followers": None if followers is None else min(followers, _MOST),
+        "customer": customer,
+        "model_version": record.model_version,
+        "revision": record.revision,
+        "record": record,
+    }
+    if isinstance(record, Profile):
+        window = record.windows.get("90d", _NO_POSTS)
+        return row | {
+            "as_of": record.as_of,
+            "evaluated_on": record.evaluated_on,
+            "posts_90d": min(window.posts, _MOST_POSTS),
+            "positive_90d": min(window.positive, _MOST_POSTS),
+            "negative_90d": min(window.negative, _MOST_POSTS),
+        }
+    return row | {
+        "handle": record.handle,
+        "headline": record.headline,
+        "confidence": record.confidence,
+        "entered_at": record.entered_at,
+        "expires_at": record.expires_at,
+        "notice_due_at": record.notice.due_at,
+    }

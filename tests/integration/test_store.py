@@ -1,9 +1,17 @@
 """The store on SQLite and on a real PostgreSQL: both behave alike."""
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
+from random import Random
+from typing import Any
 
+import alembic.command
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -12,8 +20,8 @@ from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.candidates import Candidate, Profile
-from models.store import Change, Delete, Store, StoreError, StoreUnavailable
+from models.candidates import Candidate, Profile, Window
+from models.store import Applied, Change, Delete, Store, StoreError, StoreUnavailable, repository
 from models.store.tables import Base
 from tests.authors import outputs
 from tests.databases import PostgreSQL, postgresql
@@ -48,6 +56,17 @@ def store(url: str) -> Iterator[Store]:
     opened.close()
 
 
+@contextmanager
+def sql(url: str) -> Iterator[sa.Connection]:
+    """A connection past the store; commits."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
 def profile(revision: int, key: str = PROFILE.key, score: float = 50.0) -> Profile:
     """A profile of a revision."""
     return msgspec.structs.replace(PROFILE, key=key, revision=revision, score=score)
@@ -56,6 +75,11 @@ def profile(revision: int, key: str = PROFILE.key, score: float = 50.0) -> Profi
 def candidate(**changes: object) -> Candidate:
     """A candidate with changes."""
     return msgspec.structs.replace(CANDIDATE, **changes)
+
+
+def a_candidate(revision: int, key: str) -> Candidate:
+    """A candidate of a revision."""
+    return candidate(revision=revision, key=key)
 
 
 def test_records_come_back_as_they_were_written(store: Store) -> None:
@@ -104,6 +128,59 @@ def test_any_order_and_repetition_ends_with_the_newest(
     assert {p.key: p.revision for p in store.profiles()} == newest
 
 
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([Profile, Candidate]), st.sampled_from("abc"), st.none() | st.integers(1, 9)
+        ),
+        max_size=30,
+    ),
+    st.integers(1, 8),
+)
+def test_batches_are_no_different_from_one_change_after_the_other(
+    store: Store, drawn: list[tuple[type[Profile] | type[Candidate], str, int | None]], size: int
+) -> None:
+    """Puts and deletions of both kinds, cut into batches, end as when they are applied one by one."""
+    store.apply([Delete(kind, key) for kind in (Profile, Candidate) for key in "abc"])
+    expected: dict[tuple[type, str], int] = {}
+    changes: list[Change] = []
+    for kind, key, revision in drawn:
+        if revision is None:
+            expected.pop((kind, key), None)
+            changes.append(Delete(kind, key))
+        else:
+            expected[kind, key] = max(revision, expected.get((kind, key), 0))
+            changes.append((profile if kind is Profile else a_candidate)(revision, key))
+    for start in range(0, len(changes), size):
+        batch = changes[start : start + size]
+        applied = store.apply(batch)
+        assert applied.written + applied.stale == sum(not isinstance(change, Delete) for change in batch)
+    found = {(type(r), r.key): r.revision for r in (*store.profiles(), *store.candidates())}
+    assert found == expected
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(), st.text(), st.floats(0, 100), st.none() | st.integers(0, 2**70))
+def test_any_text_and_number_comes_back(
+    store: Store, headline: str, handle: str, score: float, followers: int | None
+) -> None:
+    """What JSON can say comes back exactly, but for NUL, which comes back as the replacement character."""
+    assert CANDIDATE is not None
+    written = candidate(
+        headline=headline,
+        handle=handle,
+        score=score,
+        lost_points={handle: score},
+        tier=msgspec.structs.replace(CANDIDATE.tier, followers=followers),
+    )
+    store.apply([Delete(Candidate, written.key), written])
+    expected = msgspec.json.decode(
+        msgspec.json.encode(written).replace(b"\\u0000", "\ufffd".encode()), type=Candidate
+    )
+    assert store.candidate(written.key) == expected
+
+
 def test_the_board_is_ranked_and_filtered(store: Store) -> None:
     """Candidates come by score, then key, and only those that are asked for."""
     store.apply(
@@ -120,6 +197,27 @@ def test_the_board_is_ranked_and_filtered(store: Store) -> None:
     assert list(store.candidates(tiers=["mega"])) == []
 
 
+def test_keys_have_the_same_order_everywhere(store: Store, url: str) -> None:
+    """Keys come in the order of their characters' numbers, whatever language the database speaks."""
+    keys = ["a", "B", "_", "-a", "Z", "é", "日", "😍"]
+    store.apply([profile(1, key) for key in keys] + [a_candidate(1, key) for key in keys])
+    assert [p.key for p in store.profiles()] == sorted(keys)
+    assert [c.key for c in store.candidates()] == sorted(keys)
+    if url.startswith("postgresql"):
+        with sql(url) as connection:
+            collation = sa.text(
+                "SELECT collation_name FROM information_schema.columns WHERE column_name = 'key'"
+            )
+            assert set(connection.scalars(collation)) == {"C"}
+
+
+def test_candidates_are_counted_by_state(store: Store) -> None:
+    """Health sees how many candidates are in each state."""
+    assert store.counts() == {}
+    store.apply([candidate(key=f"A/x:{n}", state="watch" if n % 3 else "candidate") for n in range(9)])
+    assert store.counts() == {"candidate": 3, "watch": 6}
+
+
 def test_odd_texts_are_stored(store: Store) -> None:
     """NUL characters, emoji and right-to-left text do not break a write."""
     store.apply([candidate(headline="a\x00b 😍 \u202e", handle="\x00")])
@@ -129,45 +227,147 @@ def test_odd_texts_are_stored(store: Store) -> None:
     assert found.headline == "a\ufffdb 😍 \u202e"
 
 
+@pytest.mark.parametrize("odd", ["a\x00b", "a\ud800b"])
+def test_a_key_that_no_database_can_hold_is_one_key_all_the_same(store: Store, odd: str) -> None:
+    """NUL or a lone surrogate in a key: it can be written, found, replaced and deleted."""
+    record = msgspec.structs.replace(profile(1, odd), author_id=odd, brand=odd, tier=odd)
+    assert store.apply([record, profile(2, odd), profile(1, "a\ufffdb")]) == Applied(1, 2, 0)
+    found = store.profile(odd)
+    assert found is not None
+    assert (found.key, found.revision) == ("a\ufffdb", 2)
+    assert list(store.candidates(brand=odd, tiers=[odd], states=[odd])) == []
+    assert store.apply([Delete(Profile, odd)]).deleted == 1
+    assert store.profile(odd) is None
+
+
+def test_numbers_beyond_a_column_do_not_stop_the_stream(store: Store) -> None:
+    """Absurd counts and a missing window are kept in the record; the column has the largest it can."""
+    absurd = Window(posts=2**40, positive=2**40, neutral=0, negative=2**40)
+    records = [
+        msgspec.structs.replace(profile(1, "a"), followers=10**30, windows={"90d": absurd}),
+        msgspec.structs.replace(profile(1, "b"), windows={}),
+    ]
+    assert store.apply(records).written == 2
+    assert list(store.profiles()) == records
+
+
+def test_a_record_that_cannot_be_written_takes_the_whole_batch_back(store: Store) -> None:
+    """All or nothing: one impossible record, and no other of its batch is there; its values are not shown."""
+    secret = candidate(key="A/x:9", headline="a private headline")
+    with pytest.raises(StoreError) as error:
+        store.apply([profile(1), secret, candidate(revision=2**80, headline="a private headline")])
+    assert not isinstance(error.value, StoreUnavailable)
+    assert "private" not in f"{error.value} {error.value.__cause__}"
+    assert list(store.profiles()) + list(store.candidates()) == []
+
+
+def test_a_batch_may_be_long_or_empty(store: Store) -> None:
+    """No limit of a database on the size of a statement is a limit of a batch."""
+    assert store.apply([]) == Applied(0, 0, 0)
+    changes: list[Change] = [Delete(Profile, f"A/x:{n}") for n in range(70_000)]
+    assert store.apply([profile(1, "A/x:5"), *changes]) == Applied(0, 1, 0)
+
+
+def test_racing_writers_leave_the_newest_and_count_each_change_once(store: Store, url: str) -> None:
+    """Writers of the same keys, in any order: the newest of each stays, and no write is claimed twice."""
+    keys, revisions = [f"A/x:{n}" for n in range(20)], range(1, 31)
+
+    def write(seed: int) -> int:
+        random, written = Random(seed), 0
+        with closing(Store(url)) as mine:
+            for revision in revisions:
+                batch = [record(revision, key) for key in keys for record in (profile, a_candidate)]
+                random.shuffle(batch)
+                written += mine.apply(batch).written
+        return written
+
+    with ThreadPoolExecutor(4) as pool:
+        written = sum(pool.map(write, range(4)))
+    assert {p.revision for p in store.profiles()} == {c.revision for c in store.candidates()} == {30}
+    assert 2 * len(keys) <= written <= 2 * len(keys) * len(revisions)
+
+
 def test_migrations_and_tables_agree(store: Store, url: str) -> None:
     """The migrations make exactly the tables that the code describes."""
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
+    with sql(url) as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
-    engine.dispose()
     assert store.schema_revision() == store.expected_revision()
 
 
-def test_two_processes_may_migrate_at_once(url: str) -> None:
+def test_an_older_schema_is_brought_forward_with_its_rows(url: str) -> None:
+    """A database that the first version made keeps its records, and can be taken back and forward again."""
+    config = repository._alembic()
+    with closing(Store(url)) as store:
+        for steer, revision in (("upgrade", "0001"), ("downgrade", "0001")):
+            with sql(url) as connection:
+                config.attributes["connection"] = connection
+                getattr(alembic.command, steer)(config, revision)
+            assert store.schema_revision() == "0001"
+            store.apply([PROFILE])
+            store.migrate()
+            assert store.schema_revision() == store.expected_revision()
+            assert list(store.profiles()) == [PROFILE]
+
+
+def test_processes_may_migrate_at_once(url: str) -> None:
     """Several workers that start together all end with the schema."""
-    stores = [Store(url) for _ in range(4)]
-    failures: list[BaseException] = []
+    code = "import sys; from models.store import Store; s = Store(sys.argv[1]); s.migrate(); s.close()"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE) for _ in range(4)
+    ]
+    said = [process.communicate(timeout=60)[1].decode() for process in processes]
+    assert [(process.returncode, text) for process, text in zip(processes, said, strict=True)] == [
+        (0, "")
+    ] * 4
+    with closing(Store(url)) as store:
+        assert store.schema_revision() == store.expected_revision()
+        assert store.apply([PROFILE]).written == 1
 
-    def migrate(one: Store) -> None:
-        try:
-            one.migrate()
-        except BaseException as error:
-            failures.append(error)
 
-    threads = [threading.Thread(target=migrate, args=(one,)) for one in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    assert stores[0].schema_revision() == stores[0].expected_revision()
-    for one in stores:
-        one.close()
+def test_a_migration_that_breaks_off_leaves_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that dies while migrating leaves the schema as it was; the next one brings it forward."""
+    whole = alembic.command.upgrade
+
+    def broken(*arguments: object) -> None:
+        whole(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with closing(Store(url)) as store:
+        monkeypatch.setattr(alembic.command, "upgrade", broken)
+        with pytest.raises(KeyboardInterrupt):
+            store.migrate()
+        assert store.schema_revision() is None
+        monkeypatch.undo()
+        store.migrate()
+        assert store.schema_revision() == store.expected_revision()
 
 
 def test_a_schema_from_the_future_is_refused(store: Store, url: str) -> None:
     """A database that a newer version wrote is left alone, with a clear error."""
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
+    with sql(url) as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    engine.dispose()
     with pytest.raises(StoreError, match="9999"):
         store.migrate()
+
+
+def test_a_store_without_its_schema_says_how_to_get_it(url: str) -> None:
+    """Reading or writing before the first migration is a clear, lasting error."""
+    with closing(Store(url)) as store:
+        for attempt in (lambda: store.apply([PROFILE]), lambda: list(store.candidates()), store.counts):
+            with pytest.raises(StoreError, match="schema") as error:
+                attempt()
+            assert not isinstance(error.value, StoreUnavailable)
+
+
+def test_a_record_of_another_shape_is_a_clear_error(store: Store, url: str) -> None:
+    """A stored record that this version cannot read says so, without a traceback."""
+    store.apply([PROFILE])
+    with sql(url) as connection:
+        connection.execute(sa.text("UPDATE profiles SET record = '{}'"))
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.profile(PROFILE.key)
+    with pytest.raises(StoreError, match="cannot be read"):
+        list(store.profiles())
 
 
 def test_a_stopped_database_is_a_passing_trouble(server: PostgreSQL) -> None:
@@ -185,35 +385,173 @@ def test_a_stopped_database_is_a_passing_trouble(server: PostgreSQL) -> None:
     store.close()
 
 
+def test_restarts_in_the_middle_of_writes_lose_nothing(server: PostgreSQL) -> None:
+    """A writer that repeats a batch while the database goes and comes ends with every record."""
+    passed: list[StoreUnavailable] = []
+    written: list[Profile] = []
+    enough = threading.Event()
+
+    def write(store: Store) -> None:
+        while not enough.is_set():
+            batch = [profile(1, f"A/x:{len(written) + n}") for n in range(200)]
+            try:
+                store.apply(batch)
+            except StoreUnavailable as error:
+                passed.append(error)
+                time.sleep(0.02)
+            else:
+                written.extend(batch)
+
+    def wait_for_more(of: list[Any]) -> None:
+        before, deadline = len(of), time.monotonic() + 30
+        while len(of) == before:
+            assert time.monotonic() < deadline
+            assert not writing.done(), writing.exception()
+            time.sleep(0.01)
+
+    with closing(Store(server.new_database())) as store, ThreadPoolExecutor(1) as pool:
+        store.migrate()
+        writing = pool.submit(write, store)
+        try:
+            for _ in range(3):
+                wait_for_more(written)
+                server.stop()
+                try:
+                    wait_for_more(passed)
+                finally:
+                    server.start()
+            wait_for_more(written)
+        finally:
+            enough.set()
+        writing.result(60)
+        assert {p.key for p in store.profiles()} == {p.key for p in written}
+
+
 def test_a_full_disk_is_a_passing_trouble_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    """A batch that does not fit is not written in part."""
+    """A batch that does not fit is not written in part, and fits once there is room."""
     store = Store(f"sqlite:///{tmp_path}/full.db")
     store.migrate()
+    store.apply([profile(1, key="A/x:first")])
+    room = [40]
 
     def limit(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
-        connection.cursor().execute("PRAGMA max_page_count=30")
+        connection.cursor().execute(f"PRAGMA max_page_count={room[0]}")
 
     sa.event.listen(store._engine, "connect", limit)
     store.close()
+    batch = [profile(1, key=f"A/x:{n}") for n in range(2000)]
     with pytest.raises(StoreUnavailable, match="full"):
-        store.apply([profile(1, key=f"A/x:{n}") for n in range(2000)])
-    assert list(store.profiles()) == []
+        store.apply([Delete(Profile, "A/x:first"), *batch])
+    assert [p.key for p in store.profiles()] == ["A/x:first"]
+    room[0] = 1_000_000
+    store.close()
+    assert store.apply(batch) == Applied(2000, 0, 0)
     store.close()
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://u:hunter2@h/d", "postgresql+nodriver://u:hunter2@h/d"])
+def test_a_locked_file_is_a_passing_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process writes for long a write says so; reading, and looking at the schema, go on."""
+    monkeypatch.setattr(repository, "_BUSY_MS", 50)
+    url = f"sqlite:///{tmp_path}/locked.db"
+    with closing(Store(url)) as store:
+        store.migrate()
+        store.apply([PROFILE])
+        with sql(url) as other:
+            other.exec_driver_sql("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailable, match="locked"):
+                store.apply([profile(9**9)])
+            assert store.profile(PROFILE.key) == PROFILE
+            store.migrate()
+        assert store.apply([profile(9**9)]).written == 1
+
+
+def test_a_file_that_may_only_be_read_is_a_lasting_trouble(tmp_path: Path) -> None:
+    """No permission to write: reading works, writing is an error that waiting does not mend."""
+    file = tmp_path / "read.db"
+    with closing(Store(f"sqlite:///{file}")) as writable:
+        writable.migrate()
+        writable.apply([PROFILE])
+    with closing(Store(f"sqlite:///file:{file}?mode=ro&uri=true")) as store:
+        store.migrate()
+        assert list(store.profiles()) == [PROFILE]
+        with pytest.raises(StoreError, match="readonly") as error:
+            store.apply([profile(9**9)])
+        assert not isinstance(error.value, StoreUnavailable)
+
+
+@pytest.mark.parametrize("file", ["/no/such/folder/a.db", "/etc/passwd"])
+def test_a_file_that_is_no_database_is_a_lasting_trouble(file: str) -> None:
+    """A folder that is not there, a file that is something else: a clear error, at once."""
+    with closing(Store(f"sqlite:///file:{file}?mode=ro&uri=true")) as store:
+        with pytest.raises(StoreError) as error:
+            store.ping()
+        assert not isinstance(error.value, StoreUnavailable)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "mysql://u:hunter2@h/d",
+        "postgresql+nodriver://u:hunter2@h/d",
+        "postgresql+psycopg//u:hunter2@h/d",
+        "postgresql+psycopg://u:p@ss:hunter2@h/d",
+        "postgresql+psycopg://u:p@hunter2@h/d",
+        "postgresql+psycopg://u:hunter2@127.0.0.1:1/d",
+        "postgresql+psycopg://127.0.0.1:1/d?user=u&password=hunter2&sslpassword=hunter2",
+    ],
+)
 def test_a_wrong_address_is_a_clear_error_without_the_password(url: str) -> None:
     """An address that cannot be used says so, and never shows its password."""
+
+    def use() -> None:
+        with closing(Store(url)) as store:
+            assert "hunter2" not in repr(store)
+            store.ping()
+
     with pytest.raises(StoreError) as error:
-        Store(url).ping()
-    assert "hunter2" not in str(error.value)
+        use()
+    assert "hunter2" not in f"{error.value} {error.value.__cause__}"
 
 
-def test_a_wrong_password_or_database_is_no_passing_trouble(server: PostgreSQL) -> None:
-    """What waiting cannot mend is not called passing."""
-    store = Store(server.url("no_such_database"))
-    with pytest.raises(StoreError) as error:
-        store.ping()
-    assert not isinstance(error.value, StoreUnavailable)
-    assert "secret" not in str(error.value)
-    store.close()
+@pytest.mark.parametrize("user", ["nologin", "stranger", "nobody_knows", "reader"])
+def test_a_user_without_permission_is_no_passing_trouble(server: PostgreSQL, user: str) -> None:
+    """What waiting cannot mend is not called passing; who may read, reads."""
+    url = server.new_database()
+    database = url.rpartition("/")[2]
+    with closing(Store(url)) as store:
+        store.migrate()
+    with sql(url) as connection:
+        for statement in (
+            f"CREATE ROLE nologin_{database} NOLOGIN",
+            f"CREATE ROLE stranger_{database} LOGIN",
+            f"CREATE ROLE reader_{database} LOGIN",
+            f"REVOKE CONNECT ON DATABASE {database} FROM public",
+            f"GRANT CONNECT ON DATABASE {database} TO reader_{database}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_{database}",
+        ):
+            connection.execute(sa.text(statement))
+    with closing(Store(url.replace("superfan:", f"{user}_{database}:"))) as store:
+        if user == "reader":
+            store.migrate()
+            assert list(store.profiles()) == []
+        with pytest.raises(StoreError) as error:
+            store.apply([PROFILE])
+        assert not isinstance(error.value, StoreUnavailable)
+        assert "secret" not in str(error.value)
+
+
+def test_an_unknown_database_is_no_passing_trouble(server: PostgreSQL) -> None:
+    """A database that nobody made is an error at once."""
+    with closing(Store(server.url("no_such_database"))) as store:
+        with pytest.raises(StoreError, match="does not exist") as error:
+            store.ping()
+        assert not isinstance(error.value, StoreUnavailable)
+
+
+def test_the_server_of_the_wheel_does_as_well() -> None:
+    """Where no PostgreSQL is installed, the tests run on the one that a PyPI wheel carries."""
+    with postgresql(of_wheel=True) as carried, closing(Store(carried.new_database())) as store:
+        store.migrate()
+        assert store.apply([PROFILE]).written == 1
+        assert list(store.profiles()) == [PROFILE]
