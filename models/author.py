@@ -18,7 +18,7 @@ from models import ring
 from models.candidates import Candidate, Profile
 from models.customers import normal_handle
 from models.decision import Standing, decide
-from models.explanation import explain, summarise
+from models.explanation import QuoteMark, explain, summarise
 from models.facts import AnyAuthorFact, CustomerLink, ErasureAsked, FeedbackGiven
 from models.opinions import Opinion
 from models.posts import candidate_key
@@ -32,16 +32,6 @@ MAX_HANDLES = 8
 MAX_URL = 2_000
 """characters of a link that is kept"""
 FOREVER_MS = 1 << 62
-
-
-class QuoteMark(NamedTuple):
-    """A quotable post. Kept are the newest: eviction by age can then never depend on arrival."""
-
-    ms: int
-    post_id: str
-    intensity: int
-    text: str
-    url: str | None
 
 
 class Evidence(NamedTuple):

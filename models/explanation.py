@@ -5,7 +5,7 @@ post id, never by arrival.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, NamedTuple
 
 from models import scoring
 from models.candidates import (
@@ -24,9 +24,6 @@ from models.ring import NEGATIVE, POSITIVE, Days, marks
 from models.rules import COST_BANDS, Rules
 from models.times import DAY_MS, iso_day, rfc3339
 
-if TYPE_CHECKING:
-    from models.author import QuoteMark
-
 WINDOWS = (7, 30, 90)
 MAX_SHOWN_QUOTES = 3
 NOTICE_DAYS = 30
@@ -41,6 +38,16 @@ _UNKNOWN = {
     "niche": "whether the author's other themes fit the brand",
     "reach": "how many followers the author has",
 }
+
+
+class QuoteMark(NamedTuple):
+    """A quotable post. Kept are the newest: eviction by age can then never depend on arrival."""
+
+    ms: int
+    post_id: str
+    intensity: int
+    text: str
+    url: str | None
 
 
 def summarise(
@@ -74,7 +81,7 @@ def explain(
     standing: Standing,
     rules: Rules,
     *,
-    quotes: Sequence["QuoteMark"],
+    quotes: Sequence[QuoteMark],
     handle: str | None,
     model_version: str,
     revision: int,
@@ -167,9 +174,7 @@ def _headline(brand: str, verdict: Verdict, standing: Standing) -> str:
     )
 
 
-def _why(
-    brand: str, verdict: Verdict, standing: Standing, shown: Sequence["QuoteMark"]
-) -> tuple[Reason, ...]:
+def _why(brand: str, verdict: Verdict, standing: Standing, shown: Sequence[QuoteMark]) -> tuple[Reason, ...]:
     tally, known = verdict.tally, verdict.components
     reasons = [
         Reason(

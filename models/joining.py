@@ -5,13 +5,23 @@ names places (author ids and handles); an author, with each new handle, claims i
 keyed by author and may be sent any number of times.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
 
-from models.customers import Customer, normal_handle
-from models.facts import AnyAuthorFact, AnyHandleFact, CustomerLink, HandleNamed
+from models.customers import Customer, decode_erasure, decode_feedback, normal_handle
+from models.facts import (
+    AnyAuthorFact,
+    AnyHandleFact,
+    CustomerLink,
+    ErasureAsked,
+    FeedbackGiven,
+    HandleNamed,
+)
+from models.outcomes import Reason, Rejected
 from models.posts import author_key
+from models.times import instant
 
 
 class Addressed(NamedTuple):
@@ -87,6 +97,24 @@ def update_handle(state: HandleState, key: str, fact: AnyHandleFact, offset: int
         Addressed(author_key(platform, author), CustomerLink(customer_id=cid, by_handle=handle, customer=c))
         for author in state.authors
         for cid, c in sorted(state.customers.items())
+    )
+
+
+def feedback_fact(value: bytes, brands: Collection[str]) -> Addressed:
+    """The fact behind a record of `feedback`; raises `Rejected`, also for a brand that is not known."""
+    feedback = decode_feedback(value)
+    brand, _, author = feedback.key.partition("/")
+    if brand not in brands:
+        raise Rejected(Reason.UNKNOWN_BRAND, f"{brand[:60]!r}; known are {sorted(brands)}")
+    return Addressed(author, FeedbackGiven(brand=brand, ms=instant(feedback.at), decision=feedback.decision))
+
+
+def erasure_fact(value: bytes) -> Addressed:
+    """The fact behind a record of `erasures`; raises `Rejected`."""
+    erasure = decode_erasure(value)
+    return Addressed(
+        author_key(erasure.platform, erasure.author_id),
+        ErasureAsked(ms=instant(erasure.at), forever=erasure.mode == "object"),
     )
 
 

@@ -1,14 +1,11 @@
-"""What can become of a record that is not kept: the bounded reasons, and the dead letter itself.
+"""Why a record is not kept: the bounded reasons.
 
 Reasons are an enumeration so that a metric label stays bounded and a reader can match on it.
 """
 
-import base64
 from enum import StrEnum
 
 import msgspec
-
-from models.records import Record
 
 
 class Reason(StrEnum):
@@ -51,41 +48,6 @@ class Rejected(Exception):
 
     def __reduce__(self) -> tuple[type["Rejected"], tuple[Reason, str]]:
         return Rejected, (self.reason, self.detail)
-
-
-class DeadLetter(Record, frozen=True):
-    """A rejected record with its origin, so that it can be read, mended and replayed.
-
-    `payload` is the record's value as text, or in base64 when it is no UTF-8
-    (`payload_encoding` says which), or null for an empty value. `at` is the record's own time,
-    RFC 3339: a redelivered record gives the same dead letter.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    reason: Reason
-    detail: str
-    payload: str | None
-    at: str
-    payload_encoding: str = "utf-8"
-
-
-MAX_PAYLOAD = 600_000
-"""Bytes of a payload kept in a dead letter: under the broker's record limit even in base64."""
-
-
-def payload_of(value: bytes | None) -> tuple[str | None, str]:
-    """`(payload, payload_encoding)` of a record's value, cut at `MAX_PAYLOAD` bytes."""
-    if value is None:
-        return None, "utf-8"
-    if len(value) > MAX_PAYLOAD:
-        return base64.b64encode(value[:MAX_PAYLOAD]).decode(), "base64; cut"
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(value).decode(), "base64"
-    return text, "utf-8"
 
 
 def rejection_of(error: msgspec.MsgspecError | UnicodeError | RecursionError, value: bytes) -> Rejected:

@@ -15,6 +15,13 @@ from streams.topics import TOPICS, Topic
 class BrokerUnavailable(SuperfanError):
     """No broker answers at the address in force."""
 
+    def __init__(self, settings: Settings, error: Exception) -> None:
+        super().__init__(
+            f"No Kafka broker answers at {settings.broker_url}",
+            str(error) or type(error).__name__,
+            "start one with `superfan broker`, or set SUPERFAN_BROKER_URL",
+        )
+
 
 class TopicError(SuperfanError):
     """The topics on the broker are not as the table says."""
@@ -36,11 +43,7 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
     try:
         client = KafkaAdminClient(bootstrap_servers=settings.bootstrap, bootstrap_timeout_ms=10_000)
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(
-            f"No Kafka broker answers at {settings.broker_url}",
-            str(error) or type(error).__name__,
-            "start one with `superfan broker`, or set SUPERFAN_BROKER_URL",
-        ) from None
+        raise BrokerUnavailable(settings, error) from None
     try:
         yield client
     finally:

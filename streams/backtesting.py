@@ -7,7 +7,7 @@ What the stream's agents do across topics happens here in one loop, with the sam
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,20 +15,22 @@ from models.author import AuthorState, Event, Fold, Position, Tick
 from models.candidates import Candidate, Profile
 from models.codec import Codec
 from models.counting import counted_post
-from models.customers import decode_customer, decode_erasure, decode_feedback
-from models.facts import ErasureAsked, FeedbackGiven, HandleClaimed, HandleFact
+from models.customers import decode_customer
+from models.dead_letters import DeadLetter, dead_letter
+from models.facts import HandleClaimed, HandleFact
 from models.joining import (
     Addressed,
     CustomerState,
     HandleState,
+    erasure_fact,
+    feedback_fact,
     handle_key,
     update_customer,
     update_handle,
 )
-from models.outcomes import DeadLetter, DropReason, Reason, Rejected, payload_of
-from models.posts import author_key
+from models.outcomes import DropReason, Rejected
 from models.records import encode
-from models.times import day_from_iso, instant, rfc3339
+from models.times import day_from_iso
 from nlp.enrichment import Enricher, Raw
 from streams import lines, topics
 from streams.lines import FileError
@@ -90,43 +92,17 @@ class Backtest:
 
     def customers(self, values: Iterable[bytes]) -> None:
         """Take note of customer records."""
-        for number, value in enumerate(values):
-            try:
-                customer = decode_customer(value)
-            except Rejected as rejection:
-                self._reject(topics.CUSTOMERS, number, value, rejection)
-                continue
-            self.tally.customers += 1
-            state = self._customers[customer.customer_id]
-            self._send(update_customer(state, customer.customer_id, customer, state.version))
+        self.tally.customers += self._take(topics.CUSTOMERS, values, self._customer)
 
-    def feedback(self, values: Iterable[bytes], brands: Iterable[str]) -> None:
+    def feedback(self, values: Iterable[bytes], brands: Collection[str]) -> None:
         """Take note of what marketers decided."""
-        known = set(brands)
-        for number, value in enumerate(values):
-            try:
-                given = decode_feedback(value)
-                brand, _, author = given.key.partition("/")
-                if brand not in known:
-                    raise Rejected(Reason.UNKNOWN_BRAND, f"{brand[:60]!r}; known are {sorted(known)}")
-            except Rejected as rejection:
-                self._reject(topics.FEEDBACK, number, value, rejection)
-                continue
-            self.tally.feedback += 1
-            fact = FeedbackGiven(brand=brand, ms=instant(given.at), decision=given.decision)
-            self._send((Addressed(author, fact),))
+        self.tally.feedback += self._take(
+            topics.FEEDBACK, values, lambda value: (feedback_fact(value, brands),)
+        )
 
     def erasures(self, values: Iterable[bytes]) -> None:
         """Forget authors."""
-        for number, value in enumerate(values):
-            try:
-                erasure = decode_erasure(value)
-            except Rejected as rejection:
-                self._reject(topics.ERASURES, number, value, rejection)
-                continue
-            self.tally.erasures += 1
-            fact = ErasureAsked(ms=instant(erasure.at), forever=erasure.mode == "object")
-            self._send((Addressed(author_key(erasure.platform, erasure.author_id), fact),))
+        self.tally.erasures += self._take(topics.ERASURES, values, lambda value: (erasure_fact(value),))
 
     def tick(self, day: int) -> None:
         """A day has begun for every author seen so far."""
@@ -137,6 +113,23 @@ class Backtest:
         """Each profile, with its candidate if there is one, ordered by author, then brand."""
         for author in sorted(self._authors):
             yield from self.fold.current(author, _codec.unpack(self._authors[author]))
+
+    def _take(self, topic: str, values: Iterable[bytes], read: Callable[[bytes], Iterable[Addressed]]) -> int:
+        """Send the facts behind records on; returns how many were usable."""
+        usable = 0
+        for number, value in enumerate(values):
+            try:
+                self._send(read(value))
+            except Rejected as rejection:
+                self._reject(topic, number, value, rejection)
+            else:
+                usable += 1
+        return usable
+
+    def _customer(self, value: bytes) -> Iterable[Addressed]:
+        customer = decode_customer(value)
+        state = self._customers[customer.customer_id]
+        return update_customer(state, customer.customer_id, customer, state.version)
 
     def _apply(self, author: str, event: Event) -> None:
         state = _codec.unpack(self._authors.get(author))
@@ -161,19 +154,10 @@ class Backtest:
 
     def _reject(self, topic: str, number: int, value: bytes, rejection: Rejected) -> None:
         self.tally.dead_letters += 1
-        payload, encoding = payload_of(value)
-        self.on_dead_letter(
-            DeadLetter(
-                topic=topic,
-                partition=0,
-                offset=number,
-                reason=rejection.reason,
-                detail=rejection.detail,
-                payload=payload,
-                at=rfc3339(self.received_ms),
-                payload_encoding=encoding,
-            )
+        letter = dead_letter(
+            rejection, value, topic=topic, partition=0, offset=number, at_ms=self.received_ms
         )
+        self.on_dead_letter(letter)
 
 
 def run(

@@ -363,7 +363,7 @@ def dead_letters_list(
 
     Examples: `superfan dead-letters list` | `superfan dead-letters list --reason future -o json`
     """
-    from streams.deadletters_topic import read_dead_letters
+    from streams.reading import read_dead_letters
 
     print_rows(
         output, read_dead_letters(_settings(), reason=reason, limit=limit, short=output is Output.TABLE)

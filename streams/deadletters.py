@@ -2,10 +2,10 @@
 
 from collections import Counter, deque
 
+from models.dead_letters import dead_letter
 from models.errors import SuperfanError
-from models.outcomes import DeadLetter, Reason, Rejected, payload_of
+from models.outcomes import Reason, Rejected
 from models.records import encode
-from models.times import rfc3339
 from streams import topics
 from streams.delivery import Work
 
@@ -36,7 +36,16 @@ class DeadLetters:
         acknowledged, and neither is anything after it.
         """
         self._note(rejection.reason)
-        work.send(topics.DEAD_LETTERS, work.key, encode(dead_letter(work, rejection)))
+        tp = work.tp
+        letter = dead_letter(
+            rejection,
+            work.value,
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=work.offset,
+            at_ms=work.timestamp_ms,
+        )
+        work.send(topics.DEAD_LETTERS, work.key, encode(letter))
 
     def _note(self, reason: Reason | None) -> None:
         recent = self._recent
@@ -54,18 +63,3 @@ class DeadLetters:
                 f"most of them ({count}) as {common}; the limit is a share of {self._max_share}",
                 "read them with `superfan dead-letters list`; mend what sends them, or raise the limit",
             )
-
-
-def dead_letter(work: Work, rejection: Rejected) -> DeadLetter:
-    """The dead letter of a record; the same record gives the same letter."""
-    payload, encoding = payload_of(work.value)
-    return DeadLetter(
-        topic=work.tp.topic,
-        partition=work.tp.partition,
-        offset=work.offset,
-        reason=rejection.reason,
-        detail=rejection.detail,
-        payload=payload,
-        at=rfc3339(work.timestamp_ms),
-        payload_encoding=encoding,
-    )

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 from models.errors import SuperfanError
 from models.outcomes import Rejected
 from models.times import instant
+from streams.admin import BrokerUnavailable
 from streams.lines import route
 from streams.settings import Settings
 from streams.topics import MAX_RECORD_BYTES
@@ -21,7 +22,7 @@ class FeedError(SuperfanError):
 
 
 def producer(settings: Settings) -> KafkaProducer:
-    """A producer that keeps records in order and loses none; raises `FeedError` when no broker answers."""
+    """A producer that keeps records in order and loses none; raises `BrokerUnavailable`."""
     try:
         return KafkaProducer(
             bootstrap_servers=settings.bootstrap,
@@ -32,11 +33,7 @@ def producer(settings: Settings) -> KafkaProducer:
             bootstrap_timeout_ms=10_000,
         )
     except (KafkaError, OSError) as error:
-        raise FeedError(
-            f"No Kafka broker answers at {settings.broker_url}",
-            str(error) or type(error).__name__,
-            "start one with `superfan broker`, or set SUPERFAN_BROKER_URL",
-        ) from None
+        raise BrokerUnavailable(settings, error) from None
 
 
 def send(

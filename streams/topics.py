@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from models.candidates import Candidate, Profile
 from models.customers import Customer, Erasure, Feedback
+from models.dead_letters import DeadLetter
 from models.facts import AuthorFact, HandleFact
 from models.opinions import EnrichedPost
-from models.outcomes import DeadLetter
 from models.posts import Post
 from models.records import Record
 

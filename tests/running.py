@@ -18,8 +18,8 @@ from models.candidates import Candidate, Profile
 from models.records import encode
 from streams import admin, feeding
 from streams.broker import Broker
-from streams.deadletters_topic import records
 from streams.lag import lag
+from streams.reading import records
 from streams.roles import Role
 from streams.settings import DEMO_CONFIG, Settings, load
 

@@ -1,15 +1,22 @@
 """customers, feedback, erasures -> facts under the key of the author they are about."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from models.codec import Codec
-from models.customers import decode_customer, decode_erasure, decode_feedback
-from models.facts import ErasureAsked, FeedbackGiven, HandleFact, decode_handle_fact
-from models.joining import Addressed, CustomerState, HandleState, update_customer, update_handle
+from models.customers import decode_customer
+from models.facts import HandleFact, decode_handle_fact
+from models.joining import (
+    Addressed,
+    CustomerState,
+    HandleState,
+    erasure_fact,
+    feedback_fact,
+    update_customer,
+    update_handle,
+)
 from models.outcomes import Reason, Rejected
-from models.posts import author_key, check_id
+from models.posts import check_id
 from models.records import encode
-from models.times import instant
 from streams import topics
 from streams.deadletters import DeadLetters
 from streams.delivery import KeyedState, Step, Work
@@ -57,39 +64,28 @@ def feedback_step(brands: Collection[str], dead_letters: DeadLetters) -> Step:
     """A marketer's decision; a null is only the compaction of an old one and says nothing."""
 
     def step(work: Work) -> None:
-        if work.value is None:
-            return
-        try:
-            feedback = decode_feedback(work.value)
-            brand, _, author = feedback.key.partition("/")
-            if brand not in brands:
-                raise Rejected(Reason.UNKNOWN_BRAND, f"{brand[:60]!r}; known are {sorted(brands)}")
-        except Rejected as rejection:
-            dead_letters.reject(work, rejection)
-            return
-        dead_letters.accept()
-        fact = FeedbackGiven(brand=brand, ms=instant(feedback.at), decision=feedback.decision)
-        _send(work, (Addressed(author, fact),))
+        if work.value is not None:
+            _forward(work, lambda value: feedback_fact(value, brands), dead_letters)
 
     return step
 
 
 def erasure_step(dead_letters: DeadLetters) -> Step:
     """A person's wish to be forgotten."""
+    return lambda work: _forward(work, erasure_fact, dead_letters)
 
-    def step(work: Work) -> None:
-        try:
-            if work.value is None:
-                raise Rejected(Reason.EMPTY, "the record has no value")
-            erasure = decode_erasure(work.value)
-        except Rejected as rejection:
-            dead_letters.reject(work, rejection)
-            return
-        dead_letters.accept()
-        fact = ErasureAsked(ms=instant(erasure.at), forever=erasure.mode == "object")
-        _send(work, (Addressed(author_key(erasure.platform, erasure.author_id), fact),))
 
-    return step
+def _forward(work: Work, read: Callable[[bytes], Addressed], dead_letters: DeadLetters) -> None:
+    """Send a record on as a fact under its author's key."""
+    try:
+        if work.value is None:
+            raise Rejected(Reason.EMPTY, "the record has no value")
+        addressed = read(work.value)
+    except Rejected as rejection:
+        dead_letters.reject(work, rejection)
+        return
+    dead_letters.accept()
+    _send(work, (addressed,))
 
 
 def _customer_key(work: Work) -> str:

@@ -14,7 +14,7 @@ from models.posts import Author, Post, author_key
 from models.records import encode
 from streams import admin, delivery, worker
 from streams.broker import Broker
-from streams.deadletters_topic import records
+from streams.reading import records
 from streams.roles import Role
 from streams.settings import Settings
 from tests.authors import opinion

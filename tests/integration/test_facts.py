@@ -6,7 +6,7 @@ from pathlib import Path
 
 from streams import admin, backtesting
 from streams.broker import Broker
-from streams.deadletters_topic import records
+from streams.reading import records
 from streams.settings import DEMO_CONFIG, load
 from tests.running import compacted, differences, feed, settings_for, wait_until_done, worker, written
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from models.store import Store
 from streams import admin
 from streams.broker import Broker
-from streams.deadletters_topic import read_dead_letters
+from streams.reading import read_dead_letters
 from tests.malformed import malformed
 from tests.running import compacted, differences, feed, settings_for, wait_until_done, worker, written
 

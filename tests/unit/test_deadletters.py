@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from models.outcomes import Reason, Rejected, payload_of
+from models.dead_letters import payload_of
+from models.outcomes import Reason, Rejected
 from streams.deadletters import DeadLetters, TooManyDeadLetters
 
 

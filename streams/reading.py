@@ -1,4 +1,4 @@
-"""Reads the dead letters that are on their topic now."""
+"""Reads what is on a topic now; dead letters as rows for people."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
-from models.outcomes import DeadLetter
+from models.dead_letters import DeadLetter
 from streams.admin import BrokerUnavailable
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS
@@ -46,11 +46,7 @@ def records(settings: Settings, topic: str) -> Iterator[Any]:
             bootstrap_timeout_ms=10_000,
         )
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(
-            f"No Kafka broker answers at {settings.broker_url}",
-            str(error) or type(error).__name__,
-            "start one with `superfan broker`, or set SUPERFAN_BROKER_URL",
-        ) from None
+        raise BrokerUnavailable(settings, error) from None
     try:
         for partition in sorted(consumer.partitions_for_topic(topic) or ()):
             tp = TopicPartition(topic, partition)
