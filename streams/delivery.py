@@ -44,6 +44,7 @@ from functools import partial
 from typing import Any, cast
 
 import faust
+from aiokafka.errors import InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
@@ -52,9 +53,19 @@ from models.codec import version_of
 
 log = logging.getLogger(__name__)
 
+_REFUSALS = (InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError)
+"""Answers of the broker that would be the same the next time."""
+
 
 class DeliveryError(Exception):
-    """A record could not be delivered; the worker must stop and start again from its commits."""
+    """A record could not be delivered; the worker must stop and start again from its commits.
+
+    `passing` says whether that may help: the broker was away, and did not refuse the record.
+    """
+
+    def __init__(self, topic: str, error: BaseException) -> None:
+        super().__init__(f"a record for {topic} could not be delivered: {error!r}")
+        self.passing = not isinstance(error.__cause__ or error, _REFUSALS)
 
 
 class Work:
@@ -211,8 +222,7 @@ class Delivery:
             asyncio.ensure_future(self._fail(error, topic))  # noqa: RUF006 -- the application holds on to its end
 
     async def _fail(self, error: BaseException, topic: str) -> None:
-        log.error("A record for %s could not be delivered: %r", topic, error)
-        await self._app.fail(DeliveryError(f"a record for {topic} could not be delivered: {error!r}"))
+        await self._app.fail(DeliveryError(topic, error))
 
     # --- rebalances and shutdown
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import uvloop
 
+from models.store import StoreUnavailable
 from streams import admin, worker
 from streams.roles import Role
 from streams.settings import Settings
@@ -18,17 +19,19 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 def run_worker(settings: Settings, roles: Sequence[Role]) -> None:
     """Run until told to stop. Missing topics are created; topics that differ raise `TopicError`.
 
-    When the broker goes away everything is stopped, and started anew when it is back: nothing
-    that was not delivered was committed, so nothing is lost or counted twice.
+    When the broker goes away, or the store is not there at the start, everything is stopped, and
+    started anew when it is back: nothing that was not delivered was committed, so nothing is lost
+    or counted twice.
     """
+    wait = FIRST_WAIT
     while True:
         wait_for_broker(settings)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(worker.run(settings, roles))
-        except worker.BrokerLost as error:
+        except (worker.BrokerLost, StoreUnavailable) as error:
             log.warning("%s: %s; starting again when it is back", error.what, error.why)
-            time.sleep(FIRST_WAIT)
+            time.sleep(wait := min(LONGEST_WAIT, 2 * wait))
         else:
             return
 

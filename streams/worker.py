@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from aiokafka.errors import KafkaError
-from faust.exceptions import ProducerSendError
 
 from models.errors import SuperfanError
 from models.store import Store
@@ -100,8 +99,8 @@ def _explained(failure: BaseException) -> SuperfanError:
     if isinstance(failure, SuperfanError):
         return failure
     why = str(failure) or repr(failure)
-    if isinstance(failure, DeliveryError | KafkaError | ProducerSendError):
-        fix = "check that the broker is up and has room (`superfan doctor`)"
+    if isinstance(failure, KafkaError) or (isinstance(failure, DeliveryError) and failure.passing):
+        fix = "check that it is up and has room (`superfan doctor`)"
         return BrokerLost("The worker lost the broker", why, fix)
     fix = "start the worker again: it goes on from its last commit, nothing is lost"
     return WorkerError("The worker stopped", why, fix)
