@@ -53,6 +53,9 @@ from models.codec import version_of
 
 log = logging.getLogger(__name__)
 
+_SERVICES = logging.getLogger("faust.superfan")
+"""Where Faust logs that our subclasses of its services start and stop: as quiet as its own."""
+
 _REFUSALS = (InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError)
 """Answers of the broker that would be the same the next time."""
 
@@ -253,6 +256,8 @@ class Delivery:
 class Consumer(driver.Consumer):
     """Faust's consumer, committing the positions of `Delivery` instead of its own acks (3, 4)."""
 
+    logger = _SERVICES
+
     @property
     def _delivery(self) -> Delivery:
         return cast(ReliableApp, self.app).delivery
@@ -294,6 +299,8 @@ class SteadyFlow(FlowControlEvent):
 
 class ReliableApp(faust.App):
     """A Faust application whose commits follow deliveries. See the module's contract."""
+
+    logger = _SERVICES
 
     def __init__(self, name: str, *, window: int, drain_timeout: float, **options: Any) -> None:
         self.delivery = Delivery(self, window)
@@ -348,6 +355,8 @@ class KeyedState(faust.Table[bytes, bytes]):
     Values carry their version in front (`models.codec`). `write` is synchronous: between a read
     and the write of the same key there is no await, so no other agent can come between.
     """
+
+    logger = _SERVICES
 
     def __init__(self, app: ReliableApp, name: str, **options: Any) -> None:
         super().__init__(app, name=name, key_type=bytes, value_type=bytes, store="memory://", **options)

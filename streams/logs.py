@@ -21,5 +21,22 @@ def configure(level: str) -> None:
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """A group's coordinator is being elected, metadata is being fetched: nothing to act on."""
-    return not (record.name.startswith("aiokafka") and record.getMessage().startswith(_PASSING))
+    """Whether there is anything to act on, and it was not said a moment ago.
+
+    That a group's coordinator is being elected passes by itself. That the broker is away the
+    Kafka client would say many times a second.
+    """
+    if not record.name.startswith("aiokafka"):
+        return True
+    said = str(record.msg)
+    if said.startswith(_PASSING):
+        return False
+    before = _said_at.get(said)
+    if before is not None and record.created - before < REPEAT_SECONDS:
+        return False
+    _said_at[said] = record.created
+    return True
+
+
+REPEAT_SECONDS = 30.0
+_said_at: dict[str, float] = {}
