@@ -127,20 +127,27 @@ class Store:
         A record replaces one of the same key only when its revision is larger. After an error that
         came with the commit itself the batch may be there; repeated, it then counts as stale.
         """
-        # Rows are made before the transaction, so that no other writer waits for it; in the order
-        # of keys, so that two writers of the same keys do not wait for each other.
-        steps: list[tuple[sa.Table, list[dict[str, Any]], list[dict[str, Any]]]] = []
+        # Rows are made before the transaction, so that no other writer waits for it; and every writer
+        # takes keys in one order, deletions among them: two that share keys would deadlock otherwise.
+        steps: list[tuple[sa.UpdateBase, list[dict[str, Any]]]] = []
         for table, kind in ((table_of(Profile), Profile), (table_of(Candidate), Candidate)):
             puts, deletes = _settled([change for change in changes if _kind(change) is kind])
-            gone = [{"gone": key} for key in sorted(deletes)]
-            steps.append((table, gone, [row_of(puts[key]) for key in sorted(puts)]))
+            delete = sa.delete(table).where(table.c.key == sa.bindparam("gone"))
+            upsert = self._upsert(table)
+            for key in sorted(puts.keys() | deletes):
+                if key in deletes:
+                    _add(steps, delete, {"gone": key})
+                if key in puts:
+                    _add(steps, upsert, row_of(puts[key]))
         written = deleted = 0
-        if changes:
+        if steps:
             with self._transaction("write") as connection:
-                for table, gone, rows in steps:
-                    deletion = sa.delete(table).where(table.c.key == sa.bindparam("gone"))
-                    deleted += _execute(connection, deletion, gone)
-                    written += _execute(connection, self._upsert(table), rows)
+                for statement, rows in steps:
+                    count = _execute(connection, statement, rows)
+                    if isinstance(statement, sa.Delete):
+                        deleted += count
+                    else:
+                        written += count
         records = sum(not isinstance(change, Delete) for change in changes)
         return Applied(written, records - written, deleted)
 
@@ -272,8 +279,15 @@ def _settled(changes: Sequence[Change]) -> tuple[dict[str, Any], set[str]]:
     return puts, deletes
 
 
+def _add(
+    steps: list[tuple[sa.UpdateBase, list[dict[str, Any]]]], statement: sa.UpdateBase, row: dict[str, Any]
+) -> None:
+    """One more step; the same statement over and over is one step with many rows."""
+    if not steps or steps[-1][0] is not statement:
+        steps.append((statement, []))
+    steps[-1][1].append(row)
+
+
 def _execute(connection: sa.Connection, statement: sa.UpdateBase, rows: list[dict[str, Any]]) -> int:
     """How many rows the statement changed, run once for each of `rows`."""
-    if not rows:
-        return 0
     return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount

@@ -287,6 +287,25 @@ def test_racing_writers_leave_the_newest_and_count_each_change_once(store: Store
     assert 2 * len(keys) <= written <= 2 * len(keys) * len(revisions)
 
 
+def test_writers_that_delete_and_write_the_same_keys_never_deadlock(store: Store, url: str) -> None:
+    """Batches that share keys in any mixture take turns; none is thrown out to be tried again."""
+
+    def write(seed: int) -> None:
+        random = Random(seed)
+        with closing(Store(url)) as mine:
+            for _ in range(25):
+                keys = random.choices([f"A/x:{n}" for n in range(20)], k=30)
+                mine.apply(
+                    [
+                        Delete(Profile, k) if random.random() < 0.3 else profile(random.randrange(99), k)
+                        for k in keys
+                    ]
+                )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+
+
 def test_migrations_and_tables_agree(store: Store, url: str) -> None:
     """The migrations make exactly the tables that the code describes."""
     with sql(url) as connection:
