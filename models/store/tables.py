@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import JSON, BigInteger, Dialect, Float, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 
 from models.candidates import Candidate, Profile, Window
 
@@ -59,16 +59,6 @@ class Words(TypeDecorator[str]):
         return None if value is None else storable(value)
 
 
-class Key(Words):
-    """Text in the order of its characters' numbers, whatever language PostgreSQL was set up for."""
-
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Text, on PostgreSQL with the collation that SQLite and Python have."""
-        return Text(collation="C" if dialect.name == "postgresql" else None)
-
-
 class Base(DeclarativeBase):
     """What migrations are compared with."""
 
@@ -76,8 +66,8 @@ class Base(DeclarativeBase):
 class Keyed:
     """What profiles and candidates have in common."""
 
-    key: Mapped[str] = mapped_column(Key, primary_key=True)
-    """brand/platform:author_id"""
+    key: Mapped[str] = mapped_column(Words, primary_key=True)
+    """brand/platform:author_id, in the order of bytes: migration 0002 has PostgreSQL collate it so"""
     brand: Mapped[str] = mapped_column(Words)
     platform: Mapped[str] = mapped_column(Words)
     author_id: Mapped[str] = mapped_column(Words)

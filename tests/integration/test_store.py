@@ -13,15 +13,18 @@ from typing import Any
 
 import alembic.command
 import msgspec
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
 
 from models.candidates import Candidate, Profile, Window
 from models.store import Applied, Change, Delete, Store, StoreError, StoreUnavailable, repository
+from models.store.failures import named
 from models.store.tables import Base
 from tests.authors import outputs
 from tests.databases import PostgreSQL, postgresql
@@ -162,22 +165,22 @@ def test_batches_are_no_different_from_one_change_after_the_other(
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(), st.text(), st.floats(0, 100), st.none() | st.integers(0, 2**70))
+@example("\\u0000", "\\\x00", 0.1, 2**63)  # the letters of an escape are no escape
 def test_any_text_and_number_comes_back(
     store: Store, headline: str, handle: str, score: float, followers: int | None
 ) -> None:
     """What JSON can say comes back exactly, but for NUL, which comes back as the replacement character."""
     assert CANDIDATE is not None
-    written = candidate(
-        headline=headline,
-        handle=handle,
-        score=score,
-        lost_points={handle: score},
-        tier=msgspec.structs.replace(CANDIDATE.tier, followers=followers),
-    )
+    tier = msgspec.structs.replace(CANDIDATE.tier, followers=followers)
+
+    def said(headline: str, handle: str) -> Candidate:
+        return candidate(
+            headline=headline, handle=handle, score=score, lost_points={handle: score}, tier=tier
+        )
+
+    written = said(headline, handle)
     store.apply([Delete(Candidate, written.key), written])
-    expected = msgspec.json.decode(
-        msgspec.json.encode(written).replace(b"\\u0000", "\ufffd".encode()), type=Candidate
-    )
+    expected = said(headline.replace("\x00", "\ufffd"), handle.replace("\x00", "\ufffd"))
     assert store.candidate(written.key) == expected
 
 
@@ -237,6 +240,8 @@ def test_a_key_that_no_database_can_hold_is_one_key_all_the_same(store: Store, o
     assert (found.key, found.revision) == ("a\ufffdb", 2)
     assert list(store.candidates(brand=odd, tiers=[odd], states=[odd])) == []
     assert store.apply([Delete(Profile, odd)]).deleted == 1
+    assert store.profile(odd) is None
+    store.apply([profile(3, odd), Delete(Profile, "a\ufffdb")])
     assert store.profile(odd) is None
 
 
@@ -401,7 +406,60 @@ def test_a_stopped_database_is_a_passing_trouble(server: PostgreSQL) -> None:
     finally:
         server.start()
     assert store.apply([profile(2)]).written == 1
+    server.stop()
+    server.start()
+    assert store.apply([profile(3)]).written == 1  # nobody used it meanwhile, nobody need notice
     store.close()
+
+
+class Said(psycopg.OperationalError):
+    """What PostgreSQL says under a code."""
+
+    def __init__(self, code: str | None) -> None:
+        super().__init__(f"said {code}")
+        self.sqlstate = code
+
+
+@pytest.mark.parametrize(
+    ("original", "passes"),
+    [
+        (psycopg.OperationalError("connection failed: FATAL:  the database system is starting up"), True),
+        (psycopg.OperationalError("connection failed: FATAL:  sorry, too many clients already"), True),
+        (psycopg.OperationalError("failed to resolve host 'db': Name or service not known"), True),
+        (psycopg.OperationalError("connection failed: FATAL:  password authentication failed"), False),
+        (psycopg.OperationalError("connection failed: FATAL:  no pg_hba.conf entry for host"), False),
+        (
+            psycopg.OperationalError("connection failed: server does not support SSL, but it was required"),
+            False,
+        ),
+        (psycopg.OperationalError("connection failed: fe_sendauth: no password supplied"), False),
+        (psycopg.InterfaceError("a mistake in the use of the driver"), False),
+        *(
+            (Said(code), True)
+            for code in ("08006", "25006", "40P01", "53100", "53300", "55P03", "57P03", "58030")
+        ),
+        *(
+            (Said(code), False)
+            for code in ("22003", "23502", "28000", "3D000", "42501", "42P01", "54000", "XX001")
+        ),
+    ],
+    ids=str,
+)
+def test_troubles_are_sorted_into_passing_and_lasting(original: psycopg.Error, passes: bool) -> None:
+    """Only what may be over soon is tried again: anything else would be tried for ever."""
+    with pytest.raises(StoreError) as error, named(make_url("postgresql+psycopg://h/d"), "write"):
+        raise sa.exc.DBAPIError("INSERT", {}, original)
+    assert isinstance(error.value, StoreUnavailable) is passes
+
+
+def test_a_lost_connection_and_a_busy_pool_are_passing_troubles() -> None:
+    """A connection that broke in use, whatever the driver calls it, and a pool with none left."""
+    lost = sa.exc.DBAPIError(
+        "INSERT", {}, psycopg.InterfaceError("the connection is closed"), connection_invalidated=True
+    )
+    for trouble in (lost, sa.exc.TimeoutError("QueuePool limit of size 5 overflow 10 reached")):
+        with pytest.raises(StoreUnavailable), named(make_url("postgresql+psycopg://h/d"), "write"):
+            raise trouble
 
 
 def test_restarts_in_the_middle_of_writes_lose_nothing(server: PostgreSQL) -> None:
