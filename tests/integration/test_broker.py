@@ -1,5 +1,6 @@
 """The embedded broker: Apache Kafka itself, ready in seconds, clear when it cannot be."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from streams.broker import Broker, embedded_broker
 from streams.kafka_files import BrokerError
 
+BROKER = [sys.executable, "-m", "streams", "broker", "--port", "0"]
+
 
 def test_it_takes_a_record_and_gives_it_back(broker: Broker) -> None:
     """A record that was sent is read again, on loopback."""
@@ -22,11 +25,13 @@ def test_it_takes_a_record_and_gives_it_back(broker: Broker) -> None:
 
 
 def test_its_data_survives_a_restart_on_the_same_port(tmp_path: Path) -> None:
-    """Stop, start again in the same folder: the records are there, and so is the port."""
-    with embedded_broker(tmp_path / "data") as first:
+    """Stop, start again: the records are there, and so is the port, whatever the folder is called."""
+    folder = tmp_path / "josé, a b\\c"
+    with embedded_broker(folder) as first:
         _send(first, "kept", b"still here")
         port = first.port
-    with embedded_broker(tmp_path / "data", port=port) as second:
+        assert (folder / "kafka" / "kept-0").is_dir()
+    with embedded_broker(folder, port=port) as second:
         assert second.port == port
         assert _read(second, "kept") == b"still here"
 
@@ -55,9 +60,37 @@ def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
             pass
 
 
-def test_a_folder_in_use_is_a_clear_error(broker: Broker) -> None:
-    """Two brokers cannot share a folder, and the second one says so."""
+def test_a_port_that_is_none_is_a_clear_error(tmp_path: Path) -> None:
+    """A number that no port has is an error like any other."""
+    with pytest.raises(BrokerError, match="Port 70000 "), embedded_broker(tmp_path, port=70_000):
+        pass
+
+
+def test_a_folder_in_use_is_a_clear_error_and_left_alone(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second broker touches nothing of the first: neither its settings, nor its log, nor its data."""
+    monkeypatch.setattr("streams.broker.LOCK_SECONDS", 0.2)
+    before = _files(broker.data_dir)
     with pytest.raises(BrokerError, match="in use"), embedded_broker(broker.data_dir):
+        pass
+    after = _files(broker.data_dir)
+    assert all(after[name].startswith(content) for name, content in before.items())  # its log may have grown
+    _round_trip(broker, "beside-another", b"hello")
+
+
+def test_a_folder_of_another_version_is_a_clear_error(tmp_path: Path) -> None:
+    """The error says so, in Kafka's words too, and what to do."""
+    with embedded_broker(tmp_path / "data"):
+        pass
+    written = tmp_path / "data" / "kafka" / "meta.properties"
+    written.write_text(written.read_text().replace("version=1", "version=2"))
+    with (
+        pytest.raises(
+            BrokerError, match=r"another version of Kafka: .*Unknown meta.properties version.*KAFKA_HOME"
+        ),
+        embedded_broker(tmp_path / "data"),
+    ):
         pass
 
 
@@ -75,6 +108,38 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.Monkey
         pass
 
 
+def test_a_small_disk_is_a_clear_error(tmp_path: Path) -> None:
+    """On a real file system of 40 MB `superfan broker` ends with code 1 and says that it is full."""
+    command = _in_namespace(
+        "--mount", "sh", "-c", 'mount -t tmpfs -o size=40m none "$0" && exec "$@" --data-dir "$0"'
+    )
+    done = subprocess.run(
+        [*command, str(tmp_path), *BROKER], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert f"The disk of {tmp_path} is full" in done.stderr
+
+
+def test_it_starts_as_the_first_process_of_a_container(tmp_path: Path) -> None:
+    """`superfan broker` runs where it is process 1."""
+    command = [
+        *_in_namespace("--pid", "--fork", "--mount-proc"),
+        *BROKER,
+        "--data-dir",
+        str(tmp_path / "data"),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    inner = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    if inner:
+        os.kill(int(inner[0]), signal.SIGTERM)
+    code = process.wait(30)
+    _close(process)
+    assert "kafka://127.0.0.1" in said
+    assert code == 0
+
+
 def test_sigterm_stops_it_cleanly(tmp_path: Path) -> None:
     """`superfan broker` ends with code 0 on SIGTERM, and its broker with it."""
     process, pid = _foreground(tmp_path)
@@ -84,18 +149,56 @@ def test_sigterm_stops_it_cleanly(tmp_path: Path) -> None:
     assert _gone(pid)
 
 
+def test_sigterm_breaks_off_a_fetch(tmp_path: Path) -> None:
+    """Nobody has to wait for a download they no longer want, and the cache holds no half of it."""
+    slow = tmp_path / "mvn"
+    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/begun\nexec sleep 60\n")
+    slow.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    outside = {name: value for name, value in os.environ.items() if name != "KAFKA_HOME"}
+    process = subprocess.Popen(
+        [*BROKER, "--data-dir", str(tmp_path / "data")],
+        env=outside | {"PATH": path, "SUPERFAN_CACHE": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    _close(process)
+    assert not [entry.name for entry in (tmp_path / "cache").iterdir() if entry.is_dir()]
+
+
 def test_a_killed_parent_takes_the_broker_along(tmp_path: Path) -> None:
-    """After kill -9 of `superfan broker` no Java is left behind."""
+    """After kill -9 of `superfan broker` no Java is left behind, and its folder can be used at once."""
     process, pid = _foreground(tmp_path)
     process.kill()
     process.wait()
     _close(process)
-    assert _gone(pid)
+    with embedded_broker(tmp_path / "data"):
+        assert _gone(pid)
+
+
+def _in_namespace(*arguments: str) -> list[str]:
+    """A command that runs another apart from this system, as any user; skips where the kernel forbids it."""
+    command = ["unshare", "--user", "--map-root-user"]
+    try:
+        subprocess.run([*command, "--mount", "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this system has no unshare, or lets nobody make a user namespace")
+    return [*command, *arguments]
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """What a start would write anew."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def _foreground(folder: Path) -> tuple["subprocess.Popen[str]", int]:
     """`superfan broker` and the pid of its Java."""
-    command = [sys.executable, "-m", "streams", "broker", "--port", "0", "--data-dir", str(folder / "data")]
+    command = [*BROKER, "--data-dir", str(folder / "data")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     said = process.stderr.readline()
