@@ -31,7 +31,11 @@ MAX_EVIDENCE = 8
 MAX_HANDLES = 8
 MAX_URL = 2_000
 """characters of a link that is kept"""
+MAX_REVISED = 1024
+"""edited and deleted posts that are remembered, the newest of them"""
 FOREVER_MS = 1 << 62
+DELETED = 1 << 62
+"""the edit after which no other comes"""
 
 
 class Evidence(NamedTuple):
@@ -50,6 +54,8 @@ class Ring(msgspec.Struct, array_like=True):
     quotes: tuple[QuoteMark, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     published: tuple[int, int] = (0, 0)
+    newest: int = 0
+    """newest day of any post that came, also of one that was deleted since: days leave by it"""
 
 
 class Linked(msgspec.Struct, array_like=True, frozen=True):
@@ -77,6 +83,8 @@ class AuthorState(msgspec.Struct, array_like=True):
     erased_ms: int = 0
     ticked: int = 0
     rings: dict[str, Ring] = {}
+    revised: dict[int, tuple[int, int]] = {}
+    """hash of an edited or deleted post -> (day it leaves by, instant of the last edit or `DELETED`)"""
 
     @property
     def version(self) -> int:
@@ -98,6 +106,8 @@ class CountedPost(NamedTuple):
     followers: int | None
     bot: bool | None
     opinions: tuple[Opinion, ...]
+    edited_ms: int = 0
+    """instant of the edit, 0 for a post as first written, `DELETED`"""
 
 
 class Tick(NamedTuple):
@@ -148,13 +158,18 @@ class Fold:
         self._model_version = rules.model_version
         self._brands = {brand.name: brand for brand in rules.brands}
 
-    def apply(self, author: str, state: AuthorState, event: Event, position: Position) -> Outcome:
+    def apply(
+        self, author: str, state: AuthorState, event: Event, position: Position, *, today: int = 0
+    ) -> Outcome:
         """Change `state` in place and say what to publish.
 
-        `author` is the author key. Unless the outcome is `dirty` there is nothing to store or publish.
+        `author` is the author key, `today` the day of the last tick, which may not have come to
+        this author yet. Unless the outcome is `dirty` there is nothing to store or publish.
         """
         replayed = position.offset < state.positions.get(position.topic, 0)
         outcome = Outcome(replayed=replayed)
+        known = bool(state.positions)
+        aged = self._tick(state, Tick(today)) and known
         if isinstance(event, CountedPost):
             outcome.changed = self._count(state, event, outcome)
         elif isinstance(event, CustomerLink):
@@ -165,6 +180,7 @@ class Fold:
             outcome.changed = _erase(state, event)
         else:
             outcome.changed = self._tick(state, event)
+        outcome.changed |= aged
         if outcome.changed:
             at = state.positions.get(position.topic, 0)
             state.positions[position.topic] = max(at + 1, position.offset + 1)
@@ -184,26 +200,36 @@ class Fold:
     def _count(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
         if post.ms <= state.erased_ms:
             return False
+        keep = self._rules.window.keep_days
         day = day_of(post.ms)
         hashed = ring.post_hash(post.post_id)
-        accepted = changed = late = False
+        if day <= state.ticked - keep:
+            outcome.late = bool(post.opinions)
+            return False
+        accepted = late = False
+        changed = _revise(state, post, hashed, day)
+        superseded = hashed in state.revised and post.edited_ms < state.revised[hashed][1]
         for opinion in post.opinions:
             if opinion.brand not in self._brands:
                 continue
             held = state.rings.get(opinion.brand)
-            newest = max([*(held.days if held else ()), state.ticked])
-            if day <= newest - self._rules.window.keep_days:
+            newest = max(held.newest if held else 0, state.ticked)
+            if day <= newest - keep:
                 late = True
                 continue
             accepted = True
             if held is None:
                 held = state.rings[opinion.brand] = Ring()
-            changed |= self._mark(held, hashed, post, opinion)
-            ring.evict(held.days, max(newest, day) - self._rules.window.keep_days + 1)
+            if day > held.newest:
+                held.newest = day
+                changed = True
+            if not superseded:
+                changed |= self._mark(held, hashed, post, opinion)
+            ring.evict(held.days, max(newest, day) - keep + 1)
             _trim(held)
         if not accepted:
             outcome.late = late
-            return False
+            return changed
         outcome.duplicate = not changed
         return self._learn(state, post, outcome) or changed
 
@@ -250,10 +276,27 @@ class Fold:
         if tick.day <= state.ticked:
             return False
         state.ticked = tick.day
+        oldest = tick.day - self._rules.window.keep_days + 1
         for held in state.rings.values():
-            ring.evict(held.days, tick.day - self._rules.window.keep_days + 1)
+            ring.evict(held.days, oldest)
             _trim(held)
+        state.revised = {h: entry for h, entry in state.revised.items() if entry[0] >= oldest}
+        _unlearn(state, oldest * DAY_MS - 1)
         return True
+
+    def spent(self, state: AuthorState) -> bool:
+        """Whether nothing is left that could ever matter again: as good as an author never seen.
+
+        Only when what it published last (tombstones) was delivered may the state be deleted.
+        """
+        oldest = state.ticked - self._rules.window.keep_days + 1
+        return not (
+            state.customers
+            or state.feedback
+            or state.revised
+            or state.erased_ms >= oldest * DAY_MS
+            or any(held.days or held.newest >= oldest for held in state.rings.values())
+        )
 
     def _publish(self, author: str, state: AuthorState, outcome: Outcome, *, everything: bool) -> None:
         for brand, held in sorted(state.rings.items()):
@@ -323,6 +366,33 @@ def _trim(held: Ring) -> None:
     held.evidence = tuple(e for e in held.evidence if ring.holds(held.days, e.post_id))
 
 
+def _revise(state: AuthorState, post: CountedPost, hashed: int, day: int) -> bool:
+    """Note an edit or a deletion, and take older versions of the post out of every ring."""
+    if post.edited_ms <= state.revised.get(hashed, (0, 0))[1]:
+        return False
+    for held in state.rings.values():
+        if ring.remove(held.days, hashed):
+            _trim(held)
+    leaves = day if post.edited_ms == DELETED else max(day, day_of(post.edited_ms))
+    # A post may come under another time than its deletion: the later one counts.
+    leaves = max(leaves, state.revised.get(hashed, (0, 0))[0])
+    revised = {**state.revised, hashed: (leaves, post.edited_ms)}
+    newest = sorted(revised.items(), key=lambda item: (item[1], item[0]), reverse=True)
+    state.revised = dict(sorted(newest[:MAX_REVISED]))
+    return True
+
+
+def _unlearn(state: AuthorState, until: int) -> None:
+    """Forget what posts up to this instant said about their author."""
+    if state.handle is not None and state.handle[0] <= until:
+        state.handle = None
+    if state.followers is not None and state.followers[0] <= until:
+        state.followers = None
+    if state.bot is not None and state.bot[0] <= until:
+        state.bot = None
+    state.handles = {name: ms for name, ms in state.handles.items() if ms > until}
+
+
 def _link(state: AuthorState, fact: CustomerLink) -> bool:
     slot = f"{fact.customer_id}\n{fact.by_handle or ''}"
     linked = None
@@ -358,9 +428,7 @@ def _erase(state: AuthorState, fact: ErasureAsked) -> bool:
     for held in state.rings.values():
         ring.erase(held.days, until)
         _trim(held)
-    if not any(held.days for held in state.rings.values()):
-        state.handle = state.followers = state.bot = None
-        state.handles = {}
+    _unlearn(state, until)
     return True
 
 

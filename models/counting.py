@@ -2,7 +2,7 @@
 
 import msgspec
 
-from models.author import CountedPost
+from models.author import DELETED, CountedPost
 from models.opinions import Opinion
 from models.outcomes import rejection_of
 from models.records import Record
@@ -23,6 +23,8 @@ class _Post(Record, frozen=True):
     created_at: str | int | float
     author: _Author
     url: str | None = None
+    op: str | None = None
+    edited_at: str | int | float | None = None
 
 
 class _Enriched(Record, frozen=True):
@@ -52,5 +54,8 @@ def counted_post(value: bytes) -> tuple[str, str, CountedPost]:
             followers=post.author.followers,
             bot=post.author.bot,
             opinions=enriched.brands,
+            edited_ms=DELETED
+            if post.op == "delete"
+            else (0 if post.edited_at is None else instant(post.edited_at)),
         ),
     )

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     ABSURD_TIME = "absurd_time"
     FUTURE = "future"
     UNKNOWN_KIND = "unknown_kind"
+    UNKNOWN_OPERATION = "unknown_operation"
     UNKNOWN_PLATFORM = "unknown_platform"
     NO_LAWFUL_BASIS = "no_lawful_basis"
     UNKNOWN_BRAND = "unknown_brand"

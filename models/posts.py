@@ -10,6 +10,8 @@ from models.times import MINUTE_MS, instant
 
 Kind = Literal["mention", "comment", "hashtag"]
 KINDS = frozenset(get_args(Kind))
+Operation = Literal["create", "update", "delete"]
+OPERATIONS = frozenset(get_args(Operation))
 PLATFORMS = frozenset(
     {"x", "instagram", "bluesky", "mastodon", "reddit", "youtube", "facebook", "threads", "tiktok", "web"}
 )
@@ -52,7 +54,12 @@ class Metrics(Record, frozen=True):
 
 
 class Post(Record, frozen=True):
-    """One mention, comment or hashtag. `created_at` is as received: `instant_of` reads it."""
+    """One mention, comment or hashtag. Times are as received: `models.times.instant` reads them.
+
+    A post that was edited at its source comes again under its id with `edited_at` (and `op` "update"):
+    of several versions the one edited last counts. One that was deleted comes with `op` "delete";
+    its text is not looked at, and it stays deleted.
+    """
 
     id: str
     platform: str
@@ -67,6 +74,13 @@ class Post(Record, frozen=True):
     mentions: tuple[str, ...] | None = None
     metrics: Metrics | None = None
     sponsored: bool | None = None
+    op: str | None = None
+    edited_at: str | int | float | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this says that the post is gone."""
+        return self.op == "delete"
 
 
 def author_key(platform: str, author_id: str) -> str:
@@ -108,9 +122,14 @@ def decode_post(value: bytes | None, *, received_ms: int, lawful: frozenset[str]
     for name, number in (("followers", post.author.followers), ("following", post.author.following)):
         if number is not None and number < 0:
             raise Rejected(Reason.WRONG_TYPE, f"author.{name} is {number}; unknown is null, not negative")
+    if post.op is not None and post.op not in OPERATIONS:
+        raise Rejected(Reason.UNKNOWN_OPERATION, f"{post.op[:60]!r}; known are {sorted(OPERATIONS)}")
+    if post.op == "update" and post.edited_at is None:
+        raise Rejected(Reason.MISSING_FIELD, "an update needs edited_at: the last edit counts")
     at = instant(post.created_at)
-    if at > received_ms + FUTURE_MS:
-        raise Rejected(Reason.FUTURE, f"{(at - received_ms) // 1000} s ahead of the record's time")
+    newest = max(at, 0 if post.edited_at is None else instant(post.edited_at))
+    if newest > received_ms + FUTURE_MS:
+        raise Rejected(Reason.FUTURE, f"{(newest - received_ms) // 1000} s ahead of the record's time")
     return post, at
 
 

@@ -83,6 +83,14 @@ def add(days: Days, at: int, mark: Mark) -> bool:
     return True
 
 
+def remove(days: Days, post: int) -> bool:
+    """Take the post with this hash out; returns whether it was there."""
+    found = _find(days, post)
+    if found is not None:
+        _remove(days, found[0], post)
+    return found is not None
+
+
 def holds(days: Days, post_id: str) -> bool:
     """Whether a post is in the ring."""
     return _find(days, post_hash(post_id)) is not None

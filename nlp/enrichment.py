@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from models.brands import Brand
 from models.opinions import EnrichedPost, opinions
 from models.outcomes import DropReason, Rejected
@@ -52,7 +54,8 @@ class Enricher:
             return rejection
         if post.author.opt_out:
             return DropReason.OPTED_OUT
-        return post
+        # What was deleted is not read, and not passed on.
+        return msgspec.structs.replace(post, text="") if post.deleted else post
 
 
 def _text_in(post: Post) -> TextIn:
@@ -65,7 +68,7 @@ def _text_in(post: Post) -> TextIn:
 
 
 def _result(enriched: EnrichedPost) -> Result:
-    if not enriched.brands:
-        return DropReason.NO_BRAND
     post = enriched.post
+    if not (enriched.brands or post.deleted or post.edited_at):
+        return DropReason.NO_BRAND  # but an earlier version of it may have named one
     return Enriched(author_key(post.platform, post.author.id), encode(enriched))

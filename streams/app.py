@@ -5,19 +5,21 @@ leaves one role disturbs no other.
 """
 
 import uuid
+from functools import partial
 
 from models.author import Fold
 from models.store import Store
-from streams import topics
+from streams import daily, topics
 from streams.agents.enrich import enrich_step
 from streams.agents.facts import customer_step, erasure_step, feedback_step, handle_step
-from streams.agents.profile import enriched_step, fact_step
+from streams.agents.profile import Authors, enriched_step, fact_step, tick_step
 from streams.agents.sink import Sink
 from streams.annotators import Annotators
 from streams.deadletters import DeadLetters
-from streams.delivery import KeyedState, ReliableApp, agent, batch_agent
+from streams.delivery import ReliableApp, agent, batch_agent, long_agent
 from streams.roles import ROLES, Role
 from streams.settings import Settings
+from streams.state import KeyedState
 
 MAX_POLL = 1000
 SINK_BATCH = 500
@@ -38,20 +40,23 @@ def enrich_app(settings: Settings, annotators: Annotators) -> ReliableApp:
 
 
 def profile_app(settings: Settings) -> ReliableApp:
-    """enriched, customers, feedback, erasures -> profiles, candidates."""
-    app = _app(Role.PROFILE, settings)
-    authors, customers, handles = (
-        _table(app, settings, name) for name in ("authors", "customers", "handles")
+    """enriched, customers, feedback, erasures, ticks -> profiles, candidates."""
+    states, customers, handles, clock = (
+        KeyedState(topics.changelog(name)) for name in ("authors", "customers", "handles", "clock")
     )
-    fold = Fold(settings.rules)
+    app = _app(Role.PROFILE, settings, states, customers, handles, clock)
+    authors = Authors(states, clock, Fold(settings.rules))
     dead_letters = _dead_letters(settings)
     brands = {brand.name for brand in settings.brands}
-    agent(app, topics.ENRICHED, enriched_step(authors, fold, dead_letters))
-    agent(app, topics.AUTHOR_FACTS, fact_step(authors, fold))
+    agent(app, topics.ENRICHED, enriched_step(authors, dead_letters))
+    agent(app, topics.AUTHOR_FACTS, fact_step(authors))
     agent(app, topics.CUSTOMERS, customer_step(customers, dead_letters))
     agent(app, topics.HANDLE_FACTS, handle_step(handles))
     agent(app, topics.FEEDBACK, feedback_step(brands, dead_letters))
     agent(app, topics.ERASURES, erasure_step(dead_letters))
+    long_agent(app, topics.TICKS, tick_step(authors, dead_letters))
+    if settings.window.tick == "daily":
+        app.task(partial(daily.run, app, settings.topics.partitions, lambda: authors.today(0).day))
     return app
 
 
@@ -69,19 +74,20 @@ def sink_app(settings: Settings, store: Store) -> ReliableApp:
     return app
 
 
-def _app(role: Role, settings: Settings) -> ReliableApp:
+def _app(role: Role, settings: Settings, *states: KeyedState) -> ReliableApp:
     worker = settings.worker
     app = ReliableApp(
         ROLES[role].group,
         window=worker.in_flight,
         drain_timeout=worker.drain_timeout,
+        session=worker.session_timeout,
+        bootstrap=settings.bootstrap,
+        states=states,
         broker=settings.broker_url,
         # Faust's own address is used to route between workers, which is not done here; unique is enough.
         canonical_url=f"http://worker-{uuid.uuid4().hex[:12]}",
         web_enabled=False,
-        web_tables_enabled=False,
         autodiscover=False,
-        store="memory://",
         # XXX Even for `value_type=bytes` Faust would parse JSON, and drop what it cannot parse.
         key_serializer="raw",
         value_serializer="raw",
@@ -89,12 +95,10 @@ def _app(role: Role, settings: Settings) -> ReliableApp:
         topic_replication_factor=settings.topics.replication,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        table_standby_replicas=0,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         stream_buffer_maxsize=worker.in_flight,
         broker_commit_interval=worker.commit_interval,
-        broker_session_timeout=worker.session_timeout,
         broker_heartbeat_interval=worker.session_timeout / 10,
         broker_request_timeout=max(60.0, 2 * worker.session_timeout),
         broker_max_poll_records=MAX_POLL,
@@ -108,12 +112,6 @@ def _app(role: Role, settings: Settings) -> ReliableApp:
     )
     app.finalize()
     return app
-
-
-def _table(app: ReliableApp, settings: Settings, name: str) -> KeyedState:
-    table = KeyedState(app, name, partitions=settings.topics.partitions)
-    app.tables.add(table)
-    return table
 
 
 def _dead_letters(settings: Settings) -> DeadLetters:

@@ -70,6 +70,7 @@ class Backtest:
     received_ms: int
     on_dead_letter: Callable[[DeadLetter], object]
     tally: Tally = field(default_factory=Tally)
+    _today: int = 0
     _authors: dict[str, bytes] = field(default_factory=dict)
     _customers: dict[str, CustomerState] = field(default_factory=lambda: defaultdict(CustomerState))
     _handles: dict[str, HandleState] = field(default_factory=lambda: defaultdict(HandleState))
@@ -105,9 +106,12 @@ class Backtest:
         self.tally.erasures += self._take(topics.ERASURES, values, lambda value: (erasure_fact(value),))
 
     def tick(self, day: int) -> None:
-        """A day has begun for every author seen so far."""
+        """A day has begun: for every author, those who are not seen yet included."""
         for author in list(self._authors):
             self._apply(author, Tick(day))
+            if self.fold.spent(_codec.unpack(self._authors[author])):
+                del self._authors[author]
+        self._today = max(self._today, day)
 
     def profiles(self) -> Iterator[tuple[Profile, Candidate | None]]:
         """Each profile, with its candidate if there is one, ordered by author, then brand."""
@@ -133,7 +137,8 @@ class Backtest:
 
     def _apply(self, author: str, event: Event) -> None:
         state = _codec.unpack(self._authors.get(author))
-        outcome = self.fold.apply(author, state, event, Position("backtest", state.version))
+        position = Position("backtest", state.version)
+        outcome = self.fold.apply(author, state, event, position, today=self._today)
         self.tally.late += outcome.late
         self.tally.duplicates += outcome.duplicate
         if not outcome.dirty:

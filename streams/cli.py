@@ -259,6 +259,40 @@ def feed(
 
 
 @app.command()
+def tick(
+    day: Annotated[
+        str | None, typer.Option(help="The day that has begun, YYYY-MM-DD, UTC.", show_default="today")
+    ] = None,
+) -> None:
+    """Let a day begin: silent authors decay, and those past the window expire.
+
+    A worker does this by itself at midnight UTC unless `window.tick` is "never". A day that has
+    begun before changes nothing.
+
+    Examples: `superfan tick` | `superfan tick --day 2026-11-20`
+    """
+    from models.times import day_from_iso, day_of, iso_day
+    from streams import feeding
+
+    today = day_of(time.time_ns() // 1_000_000)
+    try:
+        begun = today if day is None else day_from_iso(day)
+    except ValueError:
+        raise typer.BadParameter(f"{day!r} is no day; write YYYY-MM-DD", param_hint="--day") from None
+    if begun > today + 1:
+        raise typer.BadParameter(
+            f"{day} has not begun: it would expire everyone who is silent until then", param_hint="--day"
+        )
+    settings = _settings()
+    client = feeding.producer(settings)
+    try:
+        feeding.send_ticks(client, begun, settings.topics.partitions)
+    finally:
+        client.close()
+    talk.print(f"{iso_day(begun)} has begun for {settings.topics.partitions} partitions.")
+
+
+@app.command()
 def backtest(
     posts: Annotated[list[Path], typer.Option(help="Files of posts; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for profiles, candidates and dead letters.")],

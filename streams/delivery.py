@@ -9,16 +9,17 @@ What it promises, for an application built by `ReliableApp`:
   application. So: the changelog of a key ends in its newest state.
 * A delivery that fails stops the application with that error; nothing is skipped.
 * At most `window` records are begun and not yet delivered: the rest waits in Kafka.
-* Nothing is begun for a partition that was taken away, and keyed state of such a partition is
-  forgotten. Recovery never replaces a state by an older one.
+* Nothing is begun, and nothing more is sent, for an assignment that has passed. States (`streams.state`)
+  are those of the changelog, but for partitions that stayed from one assignment to the very next.
+* Nothing is sent once the group may have given this worker up: a worker that was paused beyond its
+  session stops at its next send, before that reaches the broker, and starts again (`Lease`).
 
 What it does not promise: that a record is processed once (folds must be idempotent), nor that a
-paused worker whose partitions have moved on writes nothing any more (Kafka cannot fence it at
-this level: it may append a state that is older than the newest; recovery refuses such a state as
-long as compaction has kept the newer one).
+request that was on its way when a worker was paused is not taken by the broker afterwards. Kafka
+cannot fence that at this level: such a state may be older than the newest; recovery refuses it.
 
 The traps of faust-streaming 0.15.3 that are closed here, so that no other module needs to know
-them (the numbers are referred to below):
+them (numbers as in `tests/integration/test_faust_traps.py`):
 
 1. `ProducerBuffer` gives up flushing after 0.1 s and lets the commit go ahead -> records are sent
    through the producer itself, and a position moves only when their futures are done.
@@ -32,24 +33,27 @@ them (the numbers are referred to below):
    what is replayed all the same is recognised by the fold.
 6. A table write outside the current event raises -> keyed state names its partition itself.
 7. Records of an old generation still arrive after a rebalance -> `begin` refuses them.
-8. When recovery ends, stream partitions are fetched again before flow control is resumed, and
-   resuming empties the buffers, though their records will not come again -> `SteadyFlow`.
+8. Recovery throws away records that were fetched while it ended, keeps states of partitions that
+   others owned in between, and goes on when a record cannot be applied -> no Faust tables:
+   `streams.state` restores what is needed before the streams are resumed.
 """
 
 import asyncio
 import logging
+import time
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
 import faust
 from aiokafka.errors import InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from mode.utils.queues import FlowControlEvent
 
-from models.codec import version_of
+from streams.state import KeyedState, restore
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +75,57 @@ class DeliveryError(Exception):
         self.passing = not isinstance(error.__cause__ or error, _REFUSALS)
 
 
+class Fenced(Exception):
+    """The group may have given this worker up: somebody else may own its partitions by now."""
+
+
+class Lease:
+    """Until when the group surely counts on this worker: one session after its last heartbeat was sent.
+
+    Heartbeats are sent and answered in the consumer's own thread, so a busy worker keeps its
+    lease; a paused process does not, and finds that out before it sends anything.
+    """
+
+    def __init__(self, session: float) -> None:
+        self._session = session
+        self._assigned = self._sent = 0.0
+        self._void = False
+
+    def watch(self, coordinator: Any) -> None:
+        """An assignment has come: from now on note every heartbeat that the broker took."""
+        self._assigned = _now()
+        beat = coordinator._do_heartbeat
+        if getattr(beat, "noted", False):
+            return
+
+        async def noted() -> bool:
+            sent = _now()
+            taken = bool(await beat())
+            if taken:
+                self._sent = sent
+            return taken
+
+        noted.noted = True  # type: ignore[attr-defined]
+        coordinator._do_heartbeat = noted
+
+    def holds(self) -> bool:
+        """Whether nobody else can own this worker's partitions."""
+        return not self._void and _now() < self._sent + self._session
+
+    def confirmed(self) -> bool:
+        """Whether the assignment was still in force after it had come: a paused worker may see an old one."""
+        return self._sent > self._assigned
+
+    def give_up(self) -> None:
+        """From now on the lease never holds again."""
+        self._void = True
+
+
+def _now() -> float:
+    """A clock that also runs while the machine sleeps, where there is one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Work:
     """One input record being processed: open until `finish`, complete when all it sent is delivered."""
 
@@ -78,7 +133,7 @@ class Work:
         "_delivery",
         "_finished",
         "_pending",
-        "generation",
+        "assignment",
         "key",
         "offset",
         "timestamp_ms",
@@ -90,7 +145,7 @@ class Work:
         self._delivery = delivery
         self._pending = 0
         self._finished = False
-        self.generation: int = message.generation_id
+        self.assignment = delivery.assignment
         self.tp: TP = message.tp
         self.offset: int = message.offset
         self.key: bytes | None = message.key
@@ -98,9 +153,25 @@ class Work:
         self.timestamp_ms = round((message.timestamp or 0) * 1000)
 
     @property
+    def partition(self) -> int:
+        """The partition of the record."""
+        return self.tp.partition
+
+    @property
     def complete(self) -> bool:
         """Finished, and everything sent was confirmed."""
         return self._finished and not self._pending
+
+    @property
+    def wanted(self) -> bool:
+        """Whether long work should go on: False when the partition is being taken away."""
+        return self._delivery.wants(self)
+
+    async def delivered_but(self, pending: int = 0) -> bool:
+        """Wait until at most so many of the records sent are unconfirmed; False: no longer wanted."""
+        while self.wanted and self._pending > pending:
+            await self._delivery.next_confirmation()
+        return self.wanted
 
     def send(
         self, topic: str, key: bytes | None, value: bytes | None, *, partition: int | None = None
@@ -113,6 +184,10 @@ class Work:
         """Say that nothing more will be sent for this record."""
         self._finished = True
         self._delivery.settle(self)
+
+    def abandon(self) -> None:
+        """Say that it will not be finished: it comes again, to whoever owns the partition then."""
+        self._delivery.leave(self)
 
     def delivered(self) -> None:
         """One of the records sent was confirmed."""
@@ -132,8 +207,11 @@ class Delivery:
         self._outbox: deque[tuple[Work, str, bytes | None, bytes | None, int | None]] = deque()
         self._queued = asyncio.Event()
         self._settled = asyncio.Event()
+        self._confirmed = asyncio.Event()
         self._paused = True
         self._sender: asyncio.Task[None] | None = None
+        self.assignment = 0
+        """counts the assignments that have passed"""
 
     # --- for agents
 
@@ -165,20 +243,37 @@ class Delivery:
     def queue(
         self, work: Work, topic: str, key: bytes | None, value: bytes | None, partition: int | None
     ) -> None:
-        """Put a record at the end of the outbox."""
-        self._outbox.append((work, topic, key, value, partition))
-        self._queued.set()
+        """Put a record at the end of the outbox; nothing of an assignment that has passed."""
+        if work.assignment == self.assignment:
+            self._outbox.append((work, topic, key, value, partition))
+            self._queued.set()
 
     def settle(self, work: Work) -> None:
         """Move the position of a partition over the completed work at the head of its queue."""
+        if work.assignment != self.assignment:
+            return
         begun = self._begun.get(work.tp)
         while begun and begun[0].complete:
             done = begun.popleft()
             self._in_flight -= 1
             self._settled.set()
-            if done.generation == self._app.consumer_generation_id:
-                # A seek may deliver records twice: a position never goes back within an assignment.
-                self._positions[done.tp] = max(self._positions.get(done.tp, 0), done.offset + 1)
+            # A seek may deliver records twice: a position never goes back within an assignment.
+            self._positions[done.tp] = max(self._positions.get(done.tp, 0), done.offset + 1)
+
+    def wants(self, work: Work) -> bool:
+        """Whether work that takes long should go on."""
+        return not self._paused and work.assignment == self.assignment
+
+    def leave(self, work: Work) -> None:
+        """Do not wait for this work; the position of its partition stays before it."""
+        if work.assignment == self.assignment:
+            self._in_flight -= 1
+            self._settled.set()
+
+    async def next_confirmation(self) -> None:
+        """Wait until something was confirmed, or the assignment is about to go."""
+        self._confirmed.clear()
+        await self._confirmed.wait()
 
     # --- for the consumer
 
@@ -221,6 +316,7 @@ class Delivery:
         error = future.exception()
         if error is None:
             work.delivered()
+            self._confirmed.set()
         else:
             asyncio.ensure_future(self._fail(error, topic))  # noqa: RUF006 -- the application holds on to its end
 
@@ -232,6 +328,7 @@ class Delivery:
     async def drain(self, timeout: float) -> bool:
         """Begin nothing more and wait until all begun work is delivered; False when time ran out."""
         self._paused = True
+        self._confirmed.set()
         try:
             async with asyncio.timeout(timeout):
                 while self._in_flight:
@@ -242,7 +339,9 @@ class Delivery:
         return True
 
     def forget(self) -> None:
-        """The assignment is gone: what was begun in it no longer moves a position."""
+        """The assignment is gone: nothing more is sent for it, and no position moves."""
+        self.assignment += 1
+        self._outbox.clear()
         self._begun.clear()
         self._positions.clear()
         self._in_flight = 0
@@ -253,10 +352,23 @@ class Delivery:
         self._paused = False
 
 
+class _Listener(driver.ConsumerRebalanceListener):
+    """Called in the consumer's thread: the place to see its heartbeats."""
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        coordinator = self._thread._ensure_consumer()._coordinator
+        app = cast(ReliableApp, self._thread.app)
+        app.lease.watch(coordinator)
+        await super().on_partitions_assigned(assigned)
+        # One at once: streams wait for it, and the next is a tenth of a session away.
+        app.add_heartbeat(asyncio.ensure_future(coordinator._do_heartbeat()))
+
+
 class Consumer(driver.Consumer):
     """Faust's consumer, committing the positions of `Delivery` instead of its own acks (3, 4)."""
 
     logger = _SERVICES
+    RebalanceListener = _Listener
 
     @property
     def _delivery(self) -> Delivery:
@@ -282,39 +394,102 @@ class Consumer(driver.Consumer):
         """Gaps between offsets (compaction) need no book-keeping: positions are of records seen."""
 
 
-class Transport(driver.Transport):
-    """Faust's transport with our consumer."""
-
-    Consumer = Consumer
-
-
-class SteadyFlow(FlowControlEvent):
-    """Flow control that keeps what is buffered when the flow is resumed while it runs (8)."""
-
-    def resume(self) -> None:
-        """Let records flow; buffers are emptied only when the flow was suspended before."""
-        if not self.is_active():
-            super().resume()
-
-
-class ReliableApp(faust.App):
-    """A Faust application whose commits follow deliveries. See the module's contract."""
+class Producer(driver.Producer):
+    """Faust's producer, which sends nothing without the lease."""
 
     logger = _SERVICES
 
-    def __init__(self, name: str, *, window: int, drain_timeout: float, **options: Any) -> None:
+    async def on_start(self) -> None:
+        """Put the lease before every request."""
+        await super().on_start()
+        lease = cast(ReliableApp, self.app).lease
+        sender = cast(Any, self._ensure_producer())._sender
+        send = sender._send_produce_req
+
+        async def send_under_lease(node: int, batches: Mapping[Any, Any]) -> None:
+            if lease.holds():
+                await send(node, batches)
+                return
+            for tp, batch in batches.items():
+                batch.failure(Fenced("this worker was away for longer than its session"))
+                sender._muted_partitions.discard(tp)
+            sender._in_flight.discard(node)
+
+        sender._send_produce_req = send_under_lease
+
+
+class Transport(driver.Transport):
+    """Faust's transport with our consumer and producer."""
+
+    Consumer = Consumer
+    Producer = Producer
+
+
+class _Restoring(Recovery):
+    """Faust's recovery of an application without tables: restores states before streams are resumed."""
+
+    logger = _SERVICES
+
+    async def _resume_streams(self, generation_id: int = 0) -> None:
+        if await cast(ReliableApp, self.app).restored(generation_id):
+            await super()._resume_streams(generation_id)
+
+
+class _Tables(TableManager):
+    """Faust's tables, of which there are none; with our recovery."""
+
+    logger = _SERVICES
+
+    @property
+    def recovery(self) -> Recovery:
+        """The recovery service."""
+        if self._recovery is None:
+            self._recovery = _Restoring(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+
+class ReliableApp(faust.App):
+    """A Faust application whose commits follow deliveries. See the module's contract.
+
+    `states` are restored whenever partitions are assigned, before their records are read.
+    """
+
+    logger = _SERVICES
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        window: int,
+        drain_timeout: float,
+        session: float,
+        bootstrap: Sequence[str],
+        states: Sequence[KeyedState] = (),
+        **options: Any,
+    ) -> None:
         self.delivery = Delivery(self, window)
+        self.lease = Lease(session)
         self.failure: BaseException | None = None
         self._failed = asyncio.Event()
         self._drain_timeout = drain_timeout
-        super().__init__(name, **options)
-        self.flow_control = SteadyFlow()
+        self._bootstrap = bootstrap
+        self._states = states
+        self._owned: tuple[int, frozenset[int]] = (-1, frozenset())
+        """the generation in which partitions were last restored, and which they are"""
+        self._drained = True
+        self._heartbeats: set[asyncio.Future[Any]] = set()
+        super().__init__(
+            name, broker_session_timeout=session, TableManager=f"{__name__}:{_Tables.__name__}", **options
+        )
         # XXX connect() wants a positional-only signature that no method has; it is called by keyword.
         self.on_partitions_revoked.connect(cast(Any, self._leave_assignment))
         self.on_partitions_assigned.connect(cast(Any, self._enter_assignment))
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self)
 
     async def fail(self, error: BaseException) -> None:
         """Stop with this error; the first one counts."""
@@ -332,15 +507,72 @@ class ReliableApp(faust.App):
         await self.fail(reason)
         await super().crash(reason)
 
+    def add_heartbeat(self, beat: "asyncio.Future[Any]") -> None:
+        """Hold on to a heartbeat until it is answered; if it is not, the next one is soon due."""
+
+        def answered(beat: "asyncio.Future[Any]") -> None:
+            self._heartbeats.discard(beat)
+            if not beat.cancelled():
+                beat.exception()
+
+        self._heartbeats.add(beat)
+        beat.add_done_callback(answered)
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """Partitions whose states are here and current."""
+        return self._owned[1]
+
     async def _leave_assignment(self, app: Any, revoked: Any, **_: Any) -> None:
         # Well within the session: the group waits for us. What is not drained is replayed.
-        if await self.delivery.drain(min(self._drain_timeout, self.conf.broker_session_timeout / 3)):
+        self._drained = await self.delivery.drain(
+            min(self._drain_timeout, self.conf.broker_session_timeout / 3)
+        )
+        if self._drained:
             await self.consumer.commit()
+        elif self._states:
+            # What is on its way would be written behind the back of the next owner.
+            self.lease.give_up()
+            await self.fail(DeliveryError("?", Fenced("partitions were taken away with work on its way")))
         self.delivery.forget()
 
     async def _enter_assignment(self, app: Any, assigned: Any, **_: Any) -> None:
         self.delivery.forget()
         self.delivery.resume()
+
+    async def restored(self, generation: int) -> bool:
+        """Bring the states of the assigned partitions here; False when they were taken away meanwhile.
+
+        States in memory are kept for partitions that were here in the generation just before:
+        nobody else can have owned them.
+        """
+        try:
+            return await self._restore(generation)
+        except Exception as error:
+            await self.fail(error)
+            raise
+
+    async def _restore(self, generation: int) -> bool:
+        def wanted() -> bool:
+            return self.consumer_generation_id == generation and not self.should_stop
+
+        mine = _copartitioned(self.consumer.assignment())
+        before, owned = self._owned
+        kept = owned & mine if self._drained and generation == before + 1 else frozenset()
+        for state in self._states:
+            state.forget(kept)
+        self._owned = (generation, kept)
+        if self._states and (missing := mine - kept):
+            restored = await restore(self._states, missing, bootstrap=self._bootstrap, wanted=wanted)
+            if restored is None:
+                return False
+            log.info("Recovered %d partitions from %d changelog records in %.1f s", len(missing), *restored)
+        while mine and not self.lease.confirmed():
+            if not wanted():
+                return False
+            await asyncio.sleep(0.01)
+        self._owned = (generation, mine)
+        return True
 
     async def drain_and_commit(self) -> bool:
         """For shutdown: finish what was begun, and commit it; False when time ran out."""
@@ -349,77 +581,15 @@ class ReliableApp(faust.App):
         return drained
 
 
-class KeyedState(faust.Table[bytes, bytes]):
-    """A changelog-backed map from bytes to packed states, per partition, in memory.
-
-    Values carry their version in front (`models.codec`). `write` is synchronous: between a read
-    and the write of the same key there is no await, so no other agent can come between.
-    """
-
-    logger = _SERVICES
-
-    def __init__(self, app: ReliableApp, name: str, **options: Any) -> None:
-        super().__init__(app, name=name, key_type=bytes, value_type=bytes, store="memory://", **options)
-        self._states: dict[int, dict[bytes, bytes]] = defaultdict(dict)
-        self.stale_refused = 0
-        """older states that recovery found behind newer ones: writes of a worker that was paused"""
-
-    def read(self, partition: int, key: bytes) -> bytes | None:
-        """The packed state of a key, or None."""
-        return self._states[partition].get(key)
-
-    def write(self, work: Work, key: bytes, value: bytes | None) -> None:
-        """Replace (or, by None, delete) a state, and queue its changelog record.
-
-        The key belongs to the partition of `work`: the topic of the event and the changelog have
-        equal partition counts and equal keys.
-        """
-        self._put(work.tp.partition, key, value)
-        work.send(self.changelog_topic_name, key, value, partition=work.tp.partition)
-
-    def keys_of(self, partition: int) -> list[bytes]:
-        """The keys held for a partition, as they are now."""
-        return list(self._states[partition])
-
-    def __len__(self) -> int:
-        return sum(len(states) for states in self._states.values())
-
-    def _put(self, partition: int, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self._states[partition].pop(key, None)
-        else:
-            self._states[partition][key] = value
-
-    # --- what Faust calls
-
-    def apply_changelog_batch(self, batch: Any) -> None:
-        """Recovery: take each record unless a newer state is there; an error stops the worker."""
-        try:
-            for event in batch:
-                message = event.message
-                if message.topic != self.changelog_topic_name:
-                    continue  # XXX Recovery hands a partition it no longer knows to the table before
-                held = self._states[message.partition].get(message.key)
-                if (
-                    held is not None
-                    and message.value is not None
-                    and version_of(message.value) < version_of(held)
-                ):
-                    self.stale_refused += 1
-                    continue
-                self._put(message.partition, message.key, message.value)
-        except Exception as error:
-            # Recovery would log this and go on without the record.
-            asyncio.ensure_future(cast(ReliableApp, self.app).fail(error))  # noqa: RUF006
-            raise
-
-    async def on_rebalance(
-        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
-    ) -> None:
-        """Forget the partitions that were taken away: their states age from now on."""
-        for tp in revoked:
-            if tp.topic == self.changelog_topic_name:
-                self._states.pop(tp.partition, None)
+def _copartitioned(assignment: Iterable[TP]) -> frozenset[int]:
+    """The partitions assigned: the same of every topic, or keys would not meet their states."""
+    by_topic: dict[str, set[int]] = defaultdict(set)
+    for tp in assignment:
+        by_topic[tp.topic].add(tp.partition)
+    shares = {frozenset(partitions) for partitions in by_topic.values()}
+    if len(shares) > 1:
+        raise RuntimeError(f"topics are not partitioned alike: {dict(by_topic)}")
+    return shares.pop() if shares else frozenset()
 
 
 Step = Callable[[Work], None]
@@ -448,6 +618,37 @@ def agent(app: ReliableApp, topic: str, step: Step) -> None:
                 await app.fail(error)
                 raise
             work.finish()
+
+    _register(app, (topic,), run)
+
+
+LongStep = Callable[[Work], Awaitable[bool]]
+"""Processes one record in slices, waiting in between; False when the work was no longer `wanted`."""
+
+
+def long_agent(app: ReliableApp, topic: str, step: LongStep) -> None:
+    """Register an agent whose step may take long: one record at a time, while other agents go on.
+
+    Between two slices other agents may change any state.
+    """
+
+    async def run(stream: Any) -> None:
+        async for event in stream.noack().events():
+            work = await app.delivery.begin(event)
+            if work is None:
+                continue
+            try:
+                done = await step(work)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception("Processing %s[%d]@%d failed", work.tp.topic, work.tp.partition, work.offset)
+                await app.fail(error)
+                raise
+            if done:
+                work.finish()
+            else:
+                work.abandon()
 
     _register(app, (topic,), run)
 
@@ -497,6 +698,10 @@ def batch_agent(
                 await asyncio.sleep(linger)
             while waiting.qsize() and len(batch) < size:
                 batch.append(waiting.get_nowait())
+            batch = [work for work in batch if work.assignment == app.delivery.assignment]
+            if not batch:
+                free.release()
+                continue
             task = asyncio.ensure_future(process(batch))
             running.add(task)
             task.add_done_callback(running.discard)

@@ -10,11 +10,13 @@ from kafka.errors import KafkaError
 
 from models.errors import SuperfanError
 from models.outcomes import Rejected
-from models.times import instant
+from models.records import encode
+from models.ticks import TickRecord
+from models.times import instant, iso_day
 from streams.admin import BrokerUnavailable
 from streams.lines import route
 from streams.settings import Settings
-from streams.topics import MAX_RECORD_BYTES
+from streams.topics import MAX_RECORD_BYTES, TICKS
 
 
 class FeedError(SuperfanError):
@@ -79,6 +81,15 @@ def send(
     _confirm(futures)
     advance(len(futures))
     return sent
+
+
+def send_ticks(client: KafkaProducer, day: int, partitions: int) -> None:
+    """Let a day begin: one record to every partition of `ticks`. Raises `FeedError`."""
+    value = encode(TickRecord(day=iso_day(day)))
+    try:
+        _confirm([client.send(TICKS, value=value, partition=partition) for partition in range(partitions)])
+    except KafkaError as error:
+        raise _refused(TICKS, error) from None
 
 
 def _confirm(futures: list[Any]) -> None:

@@ -33,6 +33,7 @@ ROLES: dict[Role, RoleSpec] = {
             topics.CUSTOMERS,
             topics.FEEDBACK,
             topics.ERASURES,
+            topics.TICKS,
         ),
     ),
     Role.SINK: RoleSpec("superfan-sink", (topics.PROFILES, topics.CANDIDATES)),

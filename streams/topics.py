@@ -12,14 +12,10 @@ from models.facts import AuthorFact, HandleFact
 from models.opinions import EnrichedPost
 from models.posts import Post
 from models.records import Record
+from models.ticks import TickRecord
 
-DAY_MS = 86_400_000
-
-
-class TickRecord(Record, frozen=True):
-    """A day has begun: `day` is `YYYY-MM-DD`."""
-
-    day: str
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,8 @@ class Topic:
     compact: bool = False
     retention_days: int | None = None
     """null keeps records until compaction replaces them"""
-    min_compaction_lag_days: int | None = None
+    min_compaction_lag_hours: int | None = None
+    """how long no record is compacted away, so that a reader sees every step of that time"""
     internal: bool = False
     """not part of the contract: may change with any release"""
 
@@ -46,8 +43,8 @@ class Topic:
             "retention.ms": str(self.retention_days * DAY_MS) if self.retention_days else "-1",
             "max.message.bytes": str(MAX_RECORD_BYTES),
         }
-        if self.min_compaction_lag_days:
-            config["min.compaction.lag.ms"] = str(self.min_compaction_lag_days * DAY_MS)
+        if self.min_compaction_lag_hours:
+            config["min.compaction.lag.ms"] = str(self.min_compaction_lag_hours * HOUR_MS)
         return config
 
 
@@ -66,14 +63,21 @@ POSTS = (MENTIONS, COMMENTS, HASHTAGS)
 PROFILE_APP = "superfan-profile"
 
 
-def _changelog(table: str, key: str, retention_days: int | None) -> Topic:
+def changelog(states: str) -> str:
+    """The topic that keeps the states of this name."""
+    return f"{PROFILE_APP}-{states}-changelog"
+
+
+def _changelog(states: str, key: str, retention_days: int | None) -> Topic:
     return Topic(
-        f"{PROFILE_APP}-{table}-changelog",
+        changelog(states),
         key,
         None,
-        f"state of the {table} table",
+        f"what is kept of {states}",
         compact=True,
         retention_days=retention_days,
+        # A state that a paused worker appends late does not at once replace the newer one before it.
+        min_compaction_lag_hours=1,
         internal=True,
     )
 
@@ -93,7 +97,7 @@ TOPICS: tuple[Topic, ...] = (
         Candidate,
         "who to ask, and why; null: delete your copy",
         compact=True,
-        min_compaction_lag_days=7,
+        min_compaction_lag_hours=7 * 24,
     ),
     Topic(TICKS, "none; one record a partition", TickRecord, "a day has begun", retention_days=7),
     Topic(LATE, "author key", EnrichedPost, "posts older than the window keeps", retention_days=28),
@@ -118,6 +122,7 @@ TOPICS: tuple[Topic, ...] = (
     _changelog("authors", "author key", CHANGELOG_DAYS),
     _changelog("customers", "customer id", None),
     _changelog("handles", "platform:@handle", None),
+    _changelog("clock", "none", None),
 )
 
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from models.annotations import Label, Sentiment
+from models.annotations import Annotation, Label, Sentiment
 from models.author import AuthorState, CountedPost, Event, Fold, Position
 from models.brands import Brand
 from models.candidates import Candidate, Profile
-from models.opinions import Opinion
+from models.opinions import EnrichedPost, Opinion
+from models.posts import Author, Post, author_key
+from models.records import encode
 from models.rules import Rules
 from models.times import DAY_MS
 
@@ -71,3 +73,22 @@ def fold(events: Iterable[Event], rules: Rules = RULES) -> AuthorState:
 def outputs(events: Sequence[Event], rules: Rules = RULES) -> list[tuple[Profile, Candidate | None]]:
     """What would be published at the end."""
     return list(Fold(rules).current(AUTHOR, fold(events, rules)))
+
+
+def enriched(number: int, author: int) -> tuple[bytes, bytes]:
+    """Key and value of a record of `enriched`, about a brand of the demo."""
+    written = Post(
+        id=f"x:{number}",
+        platform="x",
+        kind="mention",
+        text=f"post {number}",
+        created_at=f"2015-02-20T10:00:{number % 60:02d}Z",
+        author=Author(id=f"u{author}", handle=f"u{author}"),
+    )
+    said = opinion("United")
+    record = EnrichedPost(
+        post=written,
+        annotations=Annotation(text=written.text, lang="en", sentiment=said.sentiment),
+        brands=(said,),
+    )
+    return author_key("x", f"u{author}").encode(), encode(record)

@@ -19,7 +19,8 @@ from models.posts import check_id
 from models.records import encode
 from streams import topics
 from streams.deadletters import DeadLetters
-from streams.delivery import KeyedState, Step, Work
+from streams.delivery import Step, Work
+from streams.state import KeyedState
 
 _customers = Codec(CustomerState)
 _handles = Codec(HandleState)

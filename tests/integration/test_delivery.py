@@ -6,36 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
-from models.annotations import Annotation
-from models.opinions import EnrichedPost
-from models.posts import Author, Post, author_key
-from models.records import encode
 from streams import admin, delivery, worker
 from streams.broker import Broker
 from streams.reading import records
 from streams.roles import Role
 from streams.settings import Settings
-from tests.authors import opinion
+from tests.authors import enriched
 from tests.running import feed_keyed, settings_for, wait_until_done
-
-SENTIMENT = opinion().sentiment
-
-
-def enriched(number: int, author: int) -> tuple[bytes, bytes]:
-    """Key and value of a record of `enriched`, about a brand of the demo."""
-    post = Post(
-        id=f"x:{number}",
-        platform="x",
-        kind="mention",
-        text=f"post {number}",
-        created_at=f"2015-02-20T10:00:{number % 60:02d}Z",
-        author=Author(id=f"u{author}", handle=f"u{author}"),
-    )
-    annotations = Annotation(text=post.text, lang="en", sentiment=SENTIMENT)
-    record = EnrichedPost(post=post, annotations=annotations, brands=(opinion("United"),))
-    return author_key("x", f"u{author}").encode(), encode(record)
 
 
 def counted(settings: Settings) -> int:
@@ -87,17 +65,3 @@ def test_records_fetched_while_recovery_ends_are_counted(
     monkeypatch.setattr(delivery.Consumer, "perform_seek", slow_seek)
     asyncio.run(run_until_done(settings))
     assert counted(settings) == 1000
-
-
-def test_resuming_a_running_flow_keeps_what_is_buffered() -> None:
-    """Faust's own flow control empties its buffers at every resume; ours only after a suspension."""
-
-    async def kept(flow: FlowControlEvent) -> int:
-        queue: ThrowableQueue = ThrowableQueue(flow_control=flow, clear_on_resume=True)
-        flow.resume()
-        queue.put_nowait("a record")
-        flow.resume()
-        return queue.qsize()
-
-    assert asyncio.run(kept(FlowControlEvent())) == 0, "Faust has changed: SteadyFlow may go"
-    assert asyncio.run(kept(delivery.SteadyFlow())) == 1

@@ -4,11 +4,25 @@ import json
 import random
 from pathlib import Path
 
-from streams import admin, backtesting
+from models.times import day_from_iso
+from streams import admin, backtesting, feeding
 from streams.broker import Broker
 from streams.reading import records
+from streams.roles import Role
 from streams.settings import DEMO_CONFIG, load
-from tests.running import compacted, differences, feed, settings_for, wait_until_done, worker, written
+from streams.storage import open_store
+from streams.topics import changelog
+from tests.authors import enriched
+from tests.running import (
+    compacted,
+    differences,
+    feed,
+    feed_keyed,
+    settings_for,
+    wait_until_done,
+    worker,
+    written,
+)
 
 AUTHORS = 40
 
@@ -60,9 +74,38 @@ def erasures() -> list[bytes]:
     ]
 
 
+def revisions() -> list[bytes]:
+    """One author deletes everything, one edits praise into a complaint."""
+    found = []
+    for line in posts():
+        post = json.loads(line)
+        if post["created_at"].startswith("2014"):
+            continue
+        if post["author"]["id"] == "u12":
+            found.append({**post, "op": "delete", "text": ""})
+        if post["author"]["id"] == "u14":
+            edit = {"op": "update", "edited_at": "2015-02-19T12:00:00Z"}
+            found.append({**post, **edit, "text": "@united worst airline ever, I hate it"})
+    return [json.dumps(post).encode() for post in found]
+
+
+def states(settings) -> set[str]:
+    """The authors whose state is in the changelog."""
+    kept: dict[str, bytes | None] = {}
+    for record in records(settings, changelog("authors")):
+        kept[record.key.decode()] = record.value
+    return {author for author, state in kept.items() if state is not None}
+
+
 def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tmp_path: Path) -> None:
-    """Whatever order facts and posts come in, topics end as the backtest does; late posts go to `late`."""
-    files = {"posts": posts(), "customers": customers(), "feedback": feedback(), "erasures": erasures()}
+    """Whatever order posts, edits, deletions, facts and ticks come in, topics end as the backtest does;
+    late posts go to `late`; a day past the window leaves nothing but what customers and marketers said."""
+    files = {
+        "posts": [*posts(), *revisions()],
+        "customers": customers(),
+        "feedback": feedback(),
+        "erasures": erasures(),
+    }
     for name, values in files.items():
         (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(values))
     tally = backtesting.run(
@@ -71,12 +114,13 @@ def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tm
         customers=tmp_path / "customers.jsonl",
         feedback=tmp_path / "feedback.jsonl",
         erasures=tmp_path / "erasures.jsonl",
+        tick="2015-02-25",
         out=tmp_path / "backtest",
     )
     assert tally.late == AUTHORS
     expected = written(tmp_path / "backtest", "candidates")
-    states = {key.rpartition(":")[2]: candidate["state"] for key, candidate in expected.items()}
-    assert {n: states.get(f"u{n}") for n in (0, 1, 2, 4, 6, 8, 10)} == {
+    found = {key.rpartition(":")[2]: candidate["state"] for key, candidate in expected.items()}
+    assert {n: found.get(f"u{n}") for n in (0, 1, 2, 4, 6, 8, 10, 12, 14)} == {
         0: "declined",
         1: None,
         2: "accepted",
@@ -84,21 +128,82 @@ def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tm
         6: None,
         8: None,
         10: "candidate",
+        12: None,
+        14: None,
     }
+    profiles = written(tmp_path / "backtest", "profiles")
+    assert "United/x:u12" not in profiles
+    assert profiles["United/x:u14"]["windows"]["90d"] == {
+        "posts": 8,
+        "positive": 0,
+        "neutral": 0,
+        "negative": 8,
+    }
+    assert {profile["evaluated_on"] for profile in profiles.values()} == {"2015-02-25"}
 
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 4})
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
-    recent = [post for post in files["posts"] if b"2014-" not in post]
+    recent = [post for post in posts() if b"2014-" not in post]
     with worker(settings, tmp_path / "worker.log") as running:
+        feed(settings, revisions())
         feed(settings, recent[: len(recent) // 2])
         feed(settings, [*files["customers"], *files["feedback"]])
+        tick(settings, "2015-02-25")
         feed(settings, recent[len(recent) // 2 :])
         wait_until_done(settings, running)
-        feed(settings, [post for post in files["posts"] if b"2014-" in post])
+        tick(settings, "2015-02-20")  # long past: changes nothing
+        feed(settings, [post for post in posts() if b"2014-" in post])
         feed(settings, files["erasures"])
         wait_until_done(settings, running)
+        assert differences(compacted(settings, "candidates"), expected) == []
+        assert differences(compacted(settings, "profiles"), profiles) == []
+        assert sum(1 for _ in records(settings, "late")) == AUTHORS
+
+        tick(settings, "2015-12-01")
+        wait_until_done(settings, running)
         assert running.terminate() == 0, running.said()
-    assert differences(compacted(settings, "candidates"), expected) == []
-    assert differences(compacted(settings, "profiles"), written(tmp_path / "backtest", "profiles")) == []
-    assert sum(1 for _ in records(settings, "late")) == AUTHORS
+    assert compacted(settings, "profiles") == compacted(settings, "candidates") == {}
+    suppressed = {"x:u8"}
+    assert states(settings) == {f"x:u{n}" for n in range(0, AUTHORS, 2)} | suppressed
+    with open_store(settings) as store:
+        assert list(store.profiles()) == list(store.candidates()) == []
+
+
+def test_a_worker_killed_in_the_middle_of_a_tick_leaves_the_same_result(
+    own_broker: Broker, tmp_path: Path
+) -> None:
+    """A tick is many slices; whoever comes next does it again, and it ends as without the crash."""
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
+    short = {"SUPERFAN_WORKER__SESSION_TIMEOUT": "6", "SUPERFAN_WORKER__DELIVERY_TIMEOUT": "4"}
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    authors = 3000
+    feed_keyed(settings, "enriched", [enriched(n, n % authors) for n in range(2 * authors)])
+    with worker(settings, tmp_path / "first.log", role="profile", **short) as first:
+        wait_until_done(settings, first, roles={Role.PROFILE})
+        before = sum(1 for _ in records(settings, "profiles"))
+        tick(settings, "2015-02-25")
+        while sum(1 for _ in records(settings, "profiles")) == before:
+            assert first.process.poll() is None, first.said()
+        first.kill()
+    during = sum(1 for _ in records(settings, "profiles")) - before
+    assert 0 < during < authors, "the kill was not in the middle"
+    with worker(settings, tmp_path / "second.log", role="profile", **short) as second:
+        wait_until_done(settings, second, roles={Role.PROFILE})
+        days = [profile["evaluated_on"] for profile in compacted(settings, "profiles").values()]
+        assert days == ["2015-02-25"] * authors
+        tick(settings, "2015-09-01")
+        wait_until_done(settings, second, roles={Role.PROFILE})
+        assert second.terminate() == 0, second.said()
+    assert compacted(settings, "profiles") == {}
+    assert states(settings) == set()
+
+
+def tick(settings, day: str) -> None:
+    """Let a day begin, as `superfan tick` does."""
+    client = feeding.producer(settings)
+    try:
+        feeding.send_ticks(client, day_from_iso(day), settings.topics.partitions)
+    finally:
+        client.close()

@@ -7,10 +7,10 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.author import AuthorState, CountedPost, Event, Fold, Position, Tick
+from models.author import DELETED, AuthorState, CountedPost, Event, Fold, Position, Tick
 from models.codec import Codec, version_of
 from models.customers import Customer
-from models.facts import CustomerLink, FeedbackGiven
+from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
 from models.times import DAY_MS
 from tests.authors import AUTHOR, DAY_0, RULES, fold, opinion, outputs, post
 
@@ -44,6 +44,20 @@ def _posts(draw: st.DrawFn) -> list[CountedPost]:
     ]
 
 
+@st.composite
+def _revisions(draw: st.DrawFn, posts: list[CountedPost]) -> list[CountedPost]:
+    """Edits and deletions of some of the posts, and of posts that were never seen."""
+    numbers = [int(p.post_id.removeprefix("x:")) for p in posts] + [20_000]
+    revisions = []
+    for number in draw(st.lists(st.sampled_from(numbers), max_size=8)):
+        first = next((p for p in posts if p.post_id == f"x:{number}"), post(number, 40))
+        edited = draw(st.one_of(st.just(DELETED), st.integers(first.ms + 1, DAY_0 + 90 * DAY_MS - 1)))
+        opinions = () if edited == DELETED else (draw(_opinions),)
+        revisions.append(first._replace(edited_ms=edited, opinions=opinions, text=f"edit {edited}"))
+    # Two versions of one instant would have no order.
+    return list({(r.post_id, r.edited_ms): r for r in revisions}.values())
+
+
 _facts = st.lists(
     st.one_of(
         st.builds(
@@ -60,8 +74,11 @@ _facts = st.lists(
             st.integers(0, 40),
             st.sampled_from(["accepted", "declined", "contacted"]),
         ),
+        # A tick within the window of all posts, and an erasure of some of them.
+        st.builds(Tick, st.integers(DAY_0 // DAY_MS + 80, DAY_0 // DAY_MS + 89)),
+        st.builds(lambda day: ErasureAsked(ms=DAY_0 + day * DAY_MS, forever=day == 30), st.integers(0, 30)),
     ),
-    max_size=3,
+    max_size=5,
 )
 
 
@@ -104,10 +121,7 @@ def test_windows_are_what_counting_from_scratch_gives(posts: list[CountedPost]) 
 
 def _shown(events: list[Event]) -> list[object]:
     """The outputs, the revisions left out."""
-    return [
-        (msgspec.structs.replace(p, revision=0), c and msgspec.structs.replace(c, revision=0))
-        for p, c in outputs(events)
-    ]
+    return outputs_of(fold(events))
 
 
 @settings(deadline=None, max_examples=150)
@@ -115,14 +129,67 @@ def _shown(events: list[Event]) -> list[object]:
 def test_order_and_repetition_change_nothing(
     posts: list[CountedPost], facts: list[Event], shuffle: object, data: st.DataObject
 ) -> None:
-    """Any order of posts, customers and feedback, with repetitions, ends in the same result."""
+    """Any order of posts, edits, deletions, customers, feedback, erasures and ticks, with repetitions,
+    ends in the same result."""
     # The customer file is keyed: within one key the last record counts, so one record a key.
     slots = {(f.by_handle if isinstance(f, CustomerLink) else id(f)): f for f in facts}
-    events: list[Event] = [*posts, *slots.values()]
+    events: list[Event] = [*posts, *data.draw(_revisions(posts)), *slots.values()]
     again = data.draw(st.lists(st.sampled_from(events), max_size=10)) if events else []
     shuffled = [*events, *again]
     shuffle.shuffle(shuffled)  # type: ignore[attr-defined]
     assert _shown(shuffled) == _shown(events)
+
+
+@settings(deadline=None, max_examples=150)
+@given(_posts(), st.data())
+def test_of_a_post_the_last_version_counts(posts: list[CountedPost], data: st.DataObject) -> None:
+    """Windows are those of the posts as last edited, without the deleted ones."""
+    revisions = data.draw(_revisions(posts))
+    events = data.draw(st.permutations([*posts, *revisions]))
+    last: dict[str, CountedPost] = {}
+    for one in sorted([*posts, *revisions], key=lambda p: p.edited_ms):
+        last[one.post_id] = one
+    left = [one for one in last.values() if one.edited_ms != DELETED]
+    assert _counts(events) == {
+        brand: (told["as_of"], told["windows"]) for brand, told in oracle(left).items()
+    }
+
+
+def _counts(events: list[Event]) -> dict[str, tuple[object, object]]:
+    return {
+        profile.brand: (
+            profile.as_of,
+            {n: (w.posts, w.positive, w.neutral, w.negative) for n, w in profile.windows.items()},
+        )
+        for profile, _ in outputs(events)
+    }
+
+
+@settings(deadline=None, max_examples=100)
+@given(_posts(), _facts, st.integers(0, 200))
+def test_a_spent_state_is_as_good_as_none(posts: list[CountedPost], facts: list[Event], later: int) -> None:
+    """What comes after a state was deleted gives the same as if it had been kept."""
+    first = DAY_0 // DAY_MS
+    folding = Fold(RULES)
+    state = fold([*posts, *(f for f in facts if not isinstance(f, CustomerLink | FeedbackGiven))])
+    folding.apply(AUTHOR, state, Tick(first + 90 + later), Position("ticks", 10_000))
+    if not folding.spent(state):
+        return
+    assert outputs_of(state) == []
+    fresh = AuthorState(ticked=state.ticked)
+    again = [post(1, 90 + later), post(2, 88 + later), post(3, 0)]
+    for offset, one in enumerate(again, 50_000):
+        for kept in (state, fresh):
+            folding.apply(AUTHOR, kept, one, Position("enriched", offset), today=first + 90 + later)
+    assert outputs_of(state) == outputs_of(fresh)
+
+
+def outputs_of(state: AuthorState) -> list[object]:
+    """What a state would publish, the revisions left out."""
+    return [
+        (msgspec.structs.replace(p, revision=0), c and msgspec.structs.replace(c, revision=0))
+        for p, c in Fold(RULES).current(AUTHOR, state)
+    ]
 
 
 @settings(deadline=None, max_examples=60)
@@ -147,10 +214,14 @@ def test_a_crash_at_any_point_changes_nothing(posts: list[CountedPost], data: st
 @settings(deadline=None, max_examples=100)
 @given(_posts(), st.integers(0, 400))
 def test_a_tick_is_the_same_wherever_it_comes_from(posts: list[CountedPost], days: int) -> None:
-    """Ticking once far ahead ends where ticking day by day does."""
+    """Ticking once far ahead ends where ticking day by day does, or hearing of it with the last post."""
     first = DAY_0 // DAY_MS
     daily = [Tick(first + day) for day in range(90, 90 + days, max(1, days // 7))] + [Tick(first + 90 + days)]
     assert _shown([*posts, *daily]) == _shown([*posts, Tick(first + 90 + days)])
+    if posts and days == 0:
+        state = fold(posts[:-1])
+        Fold(RULES).apply(AUTHOR, state, posts[-1], Position("enriched", 10_000), today=first + 90)
+        assert outputs_of(state) == _shown([*posts[:-1], Tick(first + 90), posts[-1]])
 
 
 @settings(deadline=None, max_examples=100)

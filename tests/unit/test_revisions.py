@@ -1,0 +1,107 @@
+"""Deletions, erasures and expiry where order could matter: small cases that chance rarely finds."""
+
+import itertools
+
+import pytest
+
+from models.author import DELETED, AuthorState, CountedPost, Event, Fold, Position, Tick
+from models.facts import ErasureAsked
+from models.ring import post_hash
+from tests.authors import AUTHOR, DAY_0, RULES, fold, outputs, post
+from tests.property.test_fold import outputs_of
+
+DAY_MS = 86_400_000
+FIRST = DAY_0 // DAY_MS
+
+
+def deleted(one: CountedPost) -> CountedPost:
+    """The deletion of a post."""
+    return one._replace(edited_ms=DELETED, opinions=())
+
+
+def test_the_days_a_deleted_post_moved_out_stay_out() -> None:
+    """A post that came makes old days leave, whether its deletion came before or after it."""
+    old, new = post(1, 0), post(2, 100)
+    for events in ([old, new, deleted(new)], [old, deleted(new), new], [deleted(new), old, new]):
+        assert outputs(events) == [], events
+
+
+def test_a_deleted_post_stays_deleted() -> None:
+    """No redelivery and no edit brings it back."""
+    one = post(1, 3)
+    edit = one._replace(edited_ms=one.ms + 5)
+    for events in itertools.permutations([one, deleted(one), edit, one]):
+        assert outputs(list(events)) == [], events
+
+
+def test_an_edit_can_take_a_post_to_another_brand() -> None:
+    """The edited text counts for the brand it names, no longer for the other, in any order."""
+    from tests.authors import opinion
+
+    one = post(1, 3, opinion("Acme"))
+    edit = post(1, 3, opinion("Bolt", "negative"))._replace(edited_ms=one.ms + 5)
+    for events in itertools.permutations([one, edit, one]):
+        ((profile, _),) = outputs(list(events))
+        assert (profile.brand, profile.windows["7d"].negative) == ("Bolt", 1)
+
+
+@pytest.mark.parametrize("forever", [False, True])
+def test_an_erasure_forgets_what_erased_posts_said_of_their_author(forever: bool) -> None:
+    """Handle, followers and bot mark go with the posts they came from, in any order."""
+    told = post(1, 0, handle="fan", followers=20_000, bot=True)
+    silent = post(2, 5, handle=None, followers=None)
+    erasure = ErasureAsked(ms=DAY_0 + 3 * DAY_MS, forever=forever)
+    for events in itertools.permutations([told, silent, erasure]):
+        state = fold(list(events))
+        assert (state.handle, state.handles, state.followers, state.bot) == (None, {}, None, None), events
+        assert bool(outputs_of(state)) is not forever
+
+
+def test_what_old_posts_said_of_their_author_leaves_with_the_window() -> None:
+    """After a tick only posts of the window say who the author is, whenever it comes."""
+    told, silent = post(1, 0, followers=20_000), post(2, 80, handle=None, followers=None)
+    for events in itertools.permutations([told, silent, Tick(FIRST + 95)]):
+        ((profile, _),) = outputs(list(events))
+        assert (profile.followers, profile.windows["90d"].posts) == (None, 1), events
+
+
+def test_a_deletion_is_remembered_until_its_post_would_be_late() -> None:
+    """A state with a deletion is not spent before the window has passed, and then it is."""
+    events: list[Event] = [deleted(post(1, 10)), Tick(FIRST + 99)]
+    state = fold(events)
+    folding = Fold(RULES)
+    assert not folding.spent(state)
+    late = folding.apply(AUTHOR, state, post(1, 10), Position("enriched", 7))
+    assert not late.late
+    folding.apply(AUTHOR, state, Tick(FIRST + 100), Position("ticks", 8))
+    assert folding.spent(state)
+    assert folding.apply(AUTHOR, state, post(1, 10), Position("enriched", 9)).late
+
+
+def test_the_newest_deletions_are_remembered() -> None:
+    """A flood of deletions is bounded, and which are kept does not depend on their order."""
+    flood = [deleted(post(n, n // 100)) for n in range(1500)]
+    one, other = fold(flood), fold(flood[::-1])
+    assert one.revised == other.revised
+    assert len(one.revised) == 1024
+    assert post_hash("x:1499") in one.revised
+
+
+def test_an_expired_author_is_tombstoned_and_then_spent() -> None:
+    """A tick past the window publishes tombstones once; the state is then as good as none."""
+    state = fold([post(n, n) for n in range(5)])
+    folding = Fold(RULES)
+    gone = folding.apply(AUTHOR, state, Tick(FIRST + 200), Position("ticks", 0))
+    assert gone.profile_tombstones == ["Acme/x:fan"]
+    assert folding.spent(state)
+    assert not folding.apply(AUTHOR, state, Tick(FIRST + 201), Position("ticks", 1)).profile_tombstones
+    again = folding.apply(AUTHOR, state, Tick(FIRST + 200), Position("ticks", 0))
+    assert again.profile_tombstones == ["Acme/x:fan"], "a replay publishes again"
+
+
+def test_a_state_never_seen_is_not_stored_for_a_day_that_begins() -> None:
+    """Only who says something is kept."""
+    state = AuthorState()
+    unknown = post(1)._replace(opinions=())
+    outcome = Fold(RULES).apply(AUTHOR, state, unknown, Position("enriched", 0), today=FIRST + 1)
+    assert not outcome.dirty
