@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_ARGS ?=
+CHAOS_ARGS ?=
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format train clean
+.PHONY: help demo test chaos lint format train clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,6 +32,9 @@ demo: $(VENV)/demo.stamp ## real posts through a real Kafka, and the board of ca
 
 test: $(VENV)/test.stamp ## every test, those on a real broker and a real PostgreSQL included
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+chaos: $(VENV)/test.stamp ## the long proof: three seeds of faults on a real Kafka; half an hour
+	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 lint: $(VENV)/test.stamp ## style, types, and the direction of imports
 	@$(BIN)/ruff format --check .

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 Build = Callable[[], Enricher]
 """Makes the enricher inside a child; must be picklable."""
 
+STARTS = 3
+"""times that loading the pipelines is tried"""
+
 _enricher: Enricher | None = None
 
 
@@ -61,13 +64,26 @@ class Annotators:
         """how often a broken pool was replaced"""
 
     async def start(self) -> None:
-        """Load the pipelines; returns when each child is ready."""
+        """Load the pipelines; returns when each child is ready.
+
+        Raises `BrokenProcessPool` when children die while they load, three times in a row.
+        """
         if self._processes == 0:
             self._here = self._build()
             return
-        self._pool = self._new_pool(self._processes)
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.run_in_executor(self._pool, _ready) for _ in range(self._processes)))
+        for left in reversed(range(STARTS)):
+            self._pool = self._new_pool(self._processes)
+            try:
+                await asyncio.gather(
+                    *(loop.run_in_executor(self._pool, _ready) for _ in range(self._processes))
+                )
+            except BrokenProcessPool:
+                if not left:
+                    raise
+                log.warning("A text pipeline died while it was loaded; trying again")
+            else:
+                return
 
     def stop(self) -> None:
         """End the children, not waiting for work that nobody will collect."""

@@ -88,7 +88,7 @@ class Backtest:
                     self.tally.dropped += 1
                 else:
                     *_, post = counted_post(result.value)
-                    self._apply(result.author, post)
+                    self.apply(result.author, post)
             advance(len(batch))
 
     def customers(self, values: Iterable[bytes]) -> None:
@@ -108,7 +108,7 @@ class Backtest:
     def tick(self, day: int) -> None:
         """A day has begun: for every author, those who are not seen yet included."""
         for author in list(self._authors):
-            self._apply(author, Tick(day))
+            self.apply(author, Tick(day))
             if self.fold.spent(_codec.unpack(self._authors[author])):
                 del self._authors[author]
         self._today = max(self._today, day)
@@ -135,7 +135,8 @@ class Backtest:
         state = self._customers[customer.customer_id]
         return update_customer(state, customer.customer_id, customer, state.version)
 
-    def _apply(self, author: str, event: Event) -> None:
+    def apply(self, author: str, event: Event) -> None:
+        """Fold one event into the state of an author key."""
         state = _codec.unpack(self._authors.get(author))
         position = Position("backtest", state.version)
         outcome = self.fold.apply(author, state, event, position, today=self._today)
@@ -155,7 +156,7 @@ class Backtest:
                 state = self._handles[key]
                 self._send(update_handle(state, key, fact, state.version))
             else:
-                self._apply(key, fact)
+                self.apply(key, fact)
 
     def _reject(self, topic: str, number: int, value: bytes, rejection: Rejected) -> None:
         self.tally.dead_letters += 1

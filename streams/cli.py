@@ -217,9 +217,12 @@ def worker(
 
     Examples: `superfan worker` | `superfan worker --role enrich`
     """
+    from streams.stopping import Stop
+
+    stop = Stop()  # before what takes a second to import
     from streams.supervision import run_worker
 
-    run_worker(_settings(), role.roles)
+    run_worker(_settings(), role.roles, stop)
 
 
 @app.command()

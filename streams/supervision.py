@@ -11,29 +11,39 @@ from models.store import StoreUnavailable
 from streams import admin, worker
 from streams.roles import Role
 from streams.settings import Settings
+from streams.stopping import Stop
 
 log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 
 
-def run_worker(settings: Settings, roles: Sequence[Role]) -> None:
-    """Run until told to stop. Missing topics are created; topics that differ raise `TopicError`.
+def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
+    """Run until told to stop, then finish what was begun, commit, leave the groups.
 
-    When the broker goes away, or the store is not there at the start, everything is stopped, and
-    started anew when it is back: nothing that was not delivered was committed, so nothing is lost
-    or counted twice.
+    Missing topics are created; topics that differ raise `TopicError`. When the broker goes away or
+    gave this worker up, or the store is not there at the start, everything is stopped, and started
+    anew when it is back: nothing that was not delivered was committed, so nothing is lost or
+    counted twice.
     """
     wait = FIRST_WAIT
     while True:
         wait_for_broker(settings)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(worker.run(settings, roles))
+                runner.run(_run(settings, roles, stop))
         except (worker.BrokerLost, StoreUnavailable) as error:
             log.warning("%s: %s; starting again when it is back", error.what, error.why)
             time.sleep(wait := min(LONGEST_WAIT, 2 * wait))
         else:
+            stop.ignore()
             return
+
+
+async def _run(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with stop.waking(lambda: loop.call_soon_threadsafe(asked.set)):
+        await worker.run(settings, roles, stop=asked)
 
 
 def wait_for_broker(settings: Settings) -> None:

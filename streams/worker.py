@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -29,16 +28,12 @@ class BrokerLost(WorkerError):
     """The worker had to stop because the broker went away: it may be run again when that is back."""
 
 
-async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event | None = None) -> None:
-    """Run roles until SIGTERM, SIGINT or `stop`; then finish what was begun, commit, leave the groups.
+async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event) -> None:
+    """Run roles until `stop`; then finish what was begun, commit, leave the groups.
 
     Raises `WorkerError` when an application fails: nothing that was not delivered is committed,
     and a new worker goes on from there.
     """
-    stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stop.set)
     async with AsyncExitStack() as stack:
         apps = await asyncio.gather(*(_build(role, settings, stack) for role in roles))
         failure: BaseException | None

@@ -1,0 +1,39 @@
+"""SIGTERM and SIGINT: the first stops in order, at any moment; further ones change nothing."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """Whether this process was told to stop. Make it early, in the main thread."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._wake: Callable[[], object] | None = None
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, self._on_signal)
+
+    @contextmanager
+    def waking(self, wake: Callable[[], object]) -> Iterator[None]:
+        """While something runs that must finish first, `wake` tells it; else the process exits with 0."""
+        self._wake = wake
+        if self.asked:
+            wake()
+        try:
+            yield
+        finally:
+            self._wake = None
+
+    def ignore(self) -> None:
+        """Everything is done: a signal while Python takes itself down must not look like a failure."""
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, signal.SIG_IGN)
+
+    def _on_signal(self, _: int, __: FrameType | None) -> None:
+        first, self.asked = not self.asked, True
+        if self._wake is not None:
+            self._wake()
+        elif first:
+            raise SystemExit(0)
