@@ -4,6 +4,7 @@ Formulas are those of the project's scoring model: a weighted geometric mean of 
 0..1, so that nothing buys off a weak one and the points lost to each can be named exactly.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ WEIGHTED_POSTS_A_DAY = 2.0
 FLOOR = 0.02
 FLOOD_A_DAY = 72
 MIN_GAPS = 12
+LAST_GAPS = 32
 STEADY_VARIATION = 0.2
 
 
@@ -143,7 +145,7 @@ def authenticity(tally: Tally) -> dict[str, float]:
         fired["flood"] = 0.7
     if tally.posts and (share := tally.promoted / tally.posts) >= 0.25:
         fired["promoted"] = round(min(0.8, share), 4)
-    gaps = [later - earlier for earlier, later in zip(tally.times[-33:], tally.times[-32:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(tally.times[-LAST_GAPS - 1 :])]
     if len(gaps) >= MIN_GAPS and (mean := sum(gaps) / len(gaps)) > 0:
         deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
         if deviation / mean < STEADY_VARIATION:

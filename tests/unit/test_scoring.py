@@ -65,3 +65,13 @@ def test_customer_evidence_adds_up_as_noisy_or() -> None:
 def test_volume_follows_its_formula() -> None:
     """Volume is 1 - e^(-P/2.5) of the decayed positives."""
     assert scoring.volume(scoring.Tally(decayed_positive=2.5)) == pytest.approx(1 - math.exp(-1))
+
+
+@pytest.mark.parametrize(
+    ("posts", "jitter", "fired"),
+    [(12, 0, False), (13, 0, True), (13, 400, False), (32, 0, True), (50, 0, True)],
+)
+def test_even_intervals_are_noticed_from_the_twelfth_gap_on(posts: int, jitter: int, fired: bool) -> None:
+    """Posts at even intervals fire `clockwork` once there are twelve gaps; uneven ones do not."""
+    times = [n * 600 + (jitter if n % 2 else 0) for n in range(posts)]
+    assert ("clockwork" in scoring.authenticity(scoring.Tally(posts=posts, times=times))) is fired
