@@ -241,18 +241,26 @@ class Fold:
             | (ring.GIVEAWAY if opinion.giveaway else 0)
         )
         mark = ring.Mark(hashed, post.ms % DAY_MS, flags, opinion.intensity)
-        if not ring.add(held.days, post.ms, mark):
+        newer = ring.add(held.days, post.ms, mark)
+        if not newer and not ring.holds_mark(held.days, post.ms, mark):
             return False
+        before = (held.quotes, held.evidence)
         quotes = [q for q in held.quotes if q.post_id != post.post_id]
+        evidence = [e for e in held.evidence if e.post_id != post.post_id]
+        # Copies that differ in nothing that is counted (a link, a word) are one version of the post:
+        # the larger text stays, whichever came first.
+        own_quotes = [q for q in held.quotes if q.post_id == post.post_id and not newer]
+        own_evidence = [e for e in held.evidence if e.post_id == post.post_id and not newer]
         if opinion.quotable:
             url = post.url if post.url is not None and len(post.url) <= MAX_URL else None
-            quotes.append(QuoteMark(post.ms, post.post_id, opinion.intensity, post.text, url))
-        evidence = [e for e in held.evidence if e.post_id != post.post_id]
+            own_quotes.append(QuoteMark(post.ms, post.post_id, opinion.intensity, post.text, url))
         if opinion.evidence:
-            evidence.append(Evidence(post.ms, post.post_id, "; ".join(opinion.evidence)))
+            own_evidence.append(Evidence(post.ms, post.post_id, "; ".join(opinion.evidence)))
+        quotes += sorted(own_quotes, key=lambda q: (q.text, q.url or ""))[-1:]
+        evidence += sorted(own_evidence)[-1:]
         held.quotes = tuple(sorted(quotes, reverse=True)[:MAX_QUOTES])
         held.evidence = tuple(sorted(evidence, reverse=True)[:MAX_EVIDENCE])
-        return True
+        return newer or before != (held.quotes, held.evidence)
 
     def _learn(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
         """What an accepted post says about its author."""

@@ -96,6 +96,11 @@ def holds(days: Days, post_id: str) -> bool:
     return _find(days, post_hash(post_id)) is not None
 
 
+def holds_mark(days: Days, at: int, mark: Mark) -> bool:
+    """Whether exactly this mark stands at its instant's day."""
+    return _find(days, mark.post) == (at // DAY_MS, mark)
+
+
 def evict(days: Days, oldest: int) -> None:
     """Forget the days before `oldest`."""
     for day in [day for day in days if day < oldest]:

@@ -157,3 +157,16 @@ def test_a_replay_publishes_again_and_a_duplicate_does_not() -> None:
     assert again.profiles == first.profiles
     assert again.handle_claims == first.handle_claims == ["fan"]
     assert (duplicate.dirty, duplicate.duplicate, duplicate.profiles) == (False, True, [])
+
+
+def test_copies_that_differ_only_in_words_or_link_end_alike_in_any_order() -> None:
+    """Of two copies of a post that count the same, the same quote and evidence stay in any order."""
+    bare = post(1, 1, opinion())
+    full = post(1, 1, opinion(evidence=("my new Acme",)))._replace(url="https://x.example/1")
+    for rest in ([CRM, post(2, 2), post(3, 3)], [post(2, 2), post(3, 3)]):
+        one, other = candidate(*rest, bare, full), candidate(*rest, full, bare)
+        assert one is not None
+        assert other is not None
+        assert (one.why, one.customer, one.score) == (other.why, other.customer, other.score)
+        assert "says: my new Acme" in one.customer.evidence
+        assert "https://x.example/1" in [quote.url for quote in one.why[0].quotes]
