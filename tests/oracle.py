@@ -1,0 +1,231 @@
+"""What profiles and decisions must be, counted anew for every day: slow, plain, and sharing no code.
+
+Numbers are those of the scoring model and of the default settings, written out once more. Nothing
+of the project is imported, so that a mistake there cannot repeat itself here.
+"""
+
+import itertools
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+DAY_MS = 24 * 60 * 60 * 1000
+LABELS = ("positive", "neutral", "negative")
+TIERS = (("nano", 10_000), ("micro", 60_000), ("mid", 200_000), ("macro", 1_000_000), ("mega", math.inf))
+
+
+class Said(NamedTuple):
+    """One delivery of what a post says about one brand."""
+
+    post_id: str
+    author: str
+    brand: str
+    ms: int
+    label: str
+    intensity: int = 200
+    """0..255"""
+    ambiguous: bool = False
+    sponsored: bool = False
+    giveaway: bool = False
+    evidence: bool = False
+    followers: int | None = None
+
+    @property
+    def day(self) -> int:
+        """The UTC day, counted from 1970-01-01."""
+        return self.ms // DAY_MS
+
+    @property
+    def quality(self) -> float:
+        """0 when paid for, .3 when ambiguous, else 1."""
+        return 0.0 if self.sponsored or self.giveaway else 0.3 if self.ambiguous else 1.0
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of an author besides posts. `ticked` is the newest tick's day, 0 for none."""
+
+    customers: tuple[tuple[int, bool, bool], ...] = ()
+    """(orders, employee, do not contact) of each record that names the author"""
+    feedback: tuple[tuple[str, int, str], ...] = ()
+    """(brand, instant, decision)"""
+    employee_of: frozenset[str] = frozenset()
+    bot: bool = False
+    ticked: int = 0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a profile must say; days as numbers, a window as (posts, positive, neutral, negative)."""
+
+    windows: dict[str, tuple[int, int, int, int]]
+    as_of: int
+    evaluated_on: int
+    positive_days: int
+    followers: int | None
+    tier: str | None
+    customer: str
+    score: float
+    state: str
+    entered: int | None
+    on_edge: bool
+    """a score of some day is so near the middle of two tenths that the order of a sum may decide"""
+
+
+class Day(NamedTuple):
+    """One evaluated day."""
+
+    day: int
+    raw: float
+    a: float
+    praise: list[Said]
+    """positive posts of full quality so far"""
+
+    @property
+    def score(self) -> float:
+        """With one decimal, as all thresholds read it."""
+        return round(self.raw, 1)
+
+
+def judge(deliveries: Iterable[Said], known: dict[str, Known]) -> dict[tuple[str, str], Judged]:
+    """The profile of each (brand, author), from any number of deliveries in any order."""
+    said = list(deliveries)
+    found = {}
+    for brand, author in {(s.brand, s.author) for s in said}:
+        facts = known.get(author, Known())
+        versions: dict[str, Said] = {}
+        for s in said:
+            if (s.brand, s.author) == (brand, author):
+                versions[s.post_id] = max(s, versions.get(s.post_id, s), key=_rank)
+        newest = max(facts.ticked, *(s.day for s in versions.values()))
+        posts = sorted((s for s in versions.values() if s.day > newest - 90), key=lambda s: s.ms)
+        if posts:
+            sizes = [(s.ms, s.post_id, s.followers) for s in said if s.author == author]
+            sizes = [size for size in sizes if size[2] is not None]
+            found[brand, author] = _judge(brand, posts, max(sizes)[2] if sizes else None, facts)
+    return found
+
+
+def _rank(s: Said) -> tuple[object, ...]:
+    """Of two versions of a post the later stays, then the one with more against it."""
+    return (s.ms, s.giveaway, s.sponsored, s.ambiguous, LABELS.index(s.label), s.intensity, s.evidence)
+
+
+def _judge(brand: str, posts: list[Said], followers: int | None, facts: Known) -> Judged:
+    as_of = posts[-1].day
+    evaluated_on = max(as_of, facts.ticked)
+    certainty = 1 - math.prod(
+        [0.05 for _ in facts.customers[:1]]
+        + [0.1 for _ in [c for c in facts.customers if c[0] > 0][:1]]
+        + [0.5 for _ in [s for s in posts if s.evidence][:3]]
+    )
+    label = "confirmed" if certainty >= 0.9 else "likely" if certainty >= 0.5 else "unknown"
+    excluded = facts.bot or brand in facts.employee_of or any(c[1] or c[2] for c in facts.customers)
+    wanted = followers is not None and 9_500 <= followers < 63_000
+    evaluated = sorted({s.day for s in posts} | set(range(as_of + 1, evaluated_on + 1)))
+    days = [_evaluate(day, posts, certainty, followers) for day in evaluated]
+    state, entered = _walk(days, eligible=wanted and label != "unknown" and not excluded)
+    last = days[-1]
+    praised_on = {s.day for s in last.praise}
+    watched = last.score >= 45 and last.a >= 0.6 and len(last.praise) >= 2 and len(praised_on) >= 2
+    if state == "none" and watched and not excluded:
+        state = "watch"
+    opinions = sorted((ms, decision) for about, ms, decision in facts.feedback if about == brand)
+    if opinions and not excluded:
+        at, decision = opinions[-1]
+        if decision == "accepted" or (decision == "declined" and evaluated_on - at // DAY_MS < 180):
+            state = decision
+    windows = {}
+    for length in (7, 30, 90):
+        inside = [s.label for s in posts if as_of - s.day < length]
+        positive, neutral, negative = map(inside.count, LABELS)
+        windows[f"{length}d"] = (len(inside), positive, neutral, negative)
+    return Judged(
+        windows=windows,
+        as_of=as_of,
+        evaluated_on=evaluated_on,
+        positive_days=len(praised_on),
+        followers=followers,
+        tier=None if followers is None else next(name for name, below in TIERS if followers < below),
+        customer=label,
+        score=last.score,
+        state=state,
+        entered=entered,
+        on_edge=any(abs(d.raw * 10 % 1 - 0.5) < 1e-7 for d in days),
+    )
+
+
+def _evaluate(day: int, posts: list[Said], certainty: float, followers: int | None) -> Day:
+    """The score of one day, from all posts up to it."""
+    posts = [s for s in posts if s.day <= day]
+    positive = negative = lean = decayed = 0.0
+    busiest = 0
+    for today in sorted({s.day for s in posts}):
+        told = [s for s in posts if s.day == today]
+        busiest = max(busiest, len(told))
+        clear = [s for s in told if s.label != "neutral"]
+        weight = sum(s.quality for s in clear)
+        share = min(1.0, 2 / weight) if weight else 0.0  # at most two weighted posts a day
+        up = share * sum(s.quality for s in clear if s.label == "positive")
+        positive += up
+        negative += share * sum(s.quality for s in clear if s.label == "negative")
+        lean += share * sum(s.quality * s.intensity / 255 for s in clear)
+        decayed += up * 2 ** (-(day - today) / 30)
+    weighted = [(0.34, _enthusiasm(positive, positive + negative, lean))]
+    weighted.append((0.16, 1 - math.exp(-decayed / 2.5)))
+    weighted.append((0.16, certainty))
+    if followers is not None:
+        weighted.append((0.14, _reach(followers)))
+    a = _authenticity(posts, busiest)
+    total = sum(w for w, _ in weighted)
+    raw = 100 * a * math.prod(max(x, 0.02) ** (w / total) for w, x in weighted)
+    return Day(day, raw, a, [s for s in posts if s.label == "positive" and s.quality == 1])
+
+
+def _enthusiasm(positive: float, n: float, lean: float) -> float:
+    if n == 0:
+        return 0.0
+    z, p = 1.28, positive / n
+    lower = (p + z * z / (2 * n) - z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    return max(0.0, lower) * (0.7 + 0.3 * lean / n)
+
+
+def _reach(followers: int) -> float:
+    if followers < 10_000:
+        return (followers + 1) / 10_001
+    return 1.0 if followers < 60_000 else 60_000 / (followers + 1)
+
+
+def _authenticity(posts: list[Said], busiest: int) -> float:
+    a = 1.0
+    if busiest > 72:
+        a *= 1 - 0.7
+    promoted = len([s for s in posts if s.sponsored or s.giveaway]) / len(posts)
+    if promoted >= 0.25:
+        a *= 1 - round(min(0.8, promoted), 4)
+    seconds = sorted(s.ms // 1000 for s in posts)[-33:]
+    gaps = [after - before for before, after in itertools.pairwise(seconds)]
+    if len(gaps) >= 12 and any(gaps) and statistics.pstdev(gaps) / statistics.mean(gaps) < 0.2:
+        a *= 1 - 0.5
+    return a
+
+
+def _walk(days: list[Day], *, eligible: bool) -> tuple[str, int | None]:
+    """The state after all evaluated days, and the day of the last entry."""
+    state, entered, low_since = "none", None, None
+    for n, today in enumerate(days):
+        last_praise = max((s.day for s in today.praise), default=0)
+        silent = today.day - last_praise
+        if state != "candidate":
+            high = sum(d.score >= 55 for d in days[max(0, n - 2) : n + 1])
+            enough = len(today.praise) >= 3 and len({s.day for s in today.praise}) >= 3
+            if eligible and high >= 2 and enough and silent <= 45 and today.a >= 0.6 and today.score >= 45:
+                state, entered, low_since = "candidate", today.day, None
+            continue
+        low_since = None if today.score >= 45 else today.day if low_since is None else low_since
+        low = low_since is not None and today.day - low_since >= 7
+        if low or silent > 45 or today.a < 0.4:
+            state = "cooled"
+    return state, entered
