@@ -5,8 +5,9 @@ What it promises, for an application built by `ReliableApp`:
 * An input offset is committed only after every record that its processing sent (changelog,
   outputs, dead letters) was confirmed by the broker, and so were those of all offsets before it
   in its partition. So: at-least-once, whatever dies and whenever.
-* Records are sent in the order in which processing queued them, across all agents of the
-  application. So: the changelog of a key ends in its newest state.
+* States are sent in the order in which processing wrote them, across all agents of the application,
+  and what processing sends after a state of its partition leaves when that state was confirmed. So:
+  the changelog of a key ends in its newest state, and nothing is out that no state knows of.
 * A delivery that fails stops the application with that error; nothing is skipped.
 * At most `window` records are begun and not yet delivered: the rest waits in Kafka.
 * Nothing is begun, and nothing more is sent, for an assignment that has passed. States (`streams.state`)
@@ -43,6 +44,7 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -173,12 +175,15 @@ class Work:
             await self._delivery.next_confirmation()
         return self.wanted
 
-    def send(
-        self, topic: str, key: bytes | None, value: bytes | None, *, partition: int | None = None
-    ) -> None:
-        """Queue a record for delivery. Never waits, keeps the order of calls."""
+    def send(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Queue a record for delivery: behind the states that were stored before, in the order of calls."""
         self._pending += 1
-        self._delivery.queue(self, topic, key, value, partition)
+        self._delivery.queue(_Record(self, topic, key, value))
+
+    def store(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """Queue the record of a state, for the partition of this record."""
+        self._pending += 1
+        self._delivery.queue(_Record(self, topic, key, value, state=True))
 
     def finish(self) -> None:
         """Say that nothing more will be sent for this record."""
@@ -195,6 +200,18 @@ class Work:
         self._delivery.settle(self)
 
 
+@dataclass(slots=True)
+class _Record:
+    """A record on its way out."""
+
+    work: Work
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    state: bool = False
+    confirmed: bool = False
+
+
 class Delivery:
     """The outbox, the queues of begun work and the positions that may be committed, of one application."""
 
@@ -204,7 +221,9 @@ class Delivery:
         self._begun: dict[TP, deque[Work]] = defaultdict(deque)
         self._in_flight = 0
         self._positions: dict[TP, int] = {}
-        self._outbox: deque[tuple[Work, str, bytes | None, bytes | None, int | None]] = deque()
+        self._outbox: deque[_Record] = deque()
+        self._held: dict[int, deque[_Record]] = defaultdict(deque)
+        """per partition: states that are on their way, and everything that was sent after them"""
         self._queued = asyncio.Event()
         self._settled = asyncio.Event()
         self._confirmed = asyncio.Event()
@@ -240,13 +259,25 @@ class Delivery:
 
     # --- for Work
 
-    def queue(
-        self, work: Work, topic: str, key: bytes | None, value: bytes | None, partition: int | None
-    ) -> None:
-        """Put a record at the end of the outbox; nothing of an assignment that has passed."""
-        if work.assignment == self.assignment:
-            self._outbox.append((work, topic, key, value, partition))
+    def queue(self, record: "_Record") -> None:
+        """Put a record in line; nothing of an assignment that has passed."""
+        if record.work.assignment != self.assignment:
+            return
+        held = self._held[record.work.partition]
+        if record.state or held:
+            held.append(record)
+        if record.state or not held:
+            self._outbox.append(record)
             self._queued.set()
+
+    def _release(self, partition: int) -> None:
+        """Let go what stands behind states that are confirmed by now."""
+        held = self._held[partition]
+        while held and (held[0].confirmed or not held[0].state):
+            record = held.popleft()
+            if not record.state:
+                self._outbox.append(record)
+                self._queued.set()
 
     def settle(self, work: Work) -> None:
         """Move the position of a partition over the completed work at the head of its queue."""
@@ -300,25 +331,30 @@ class Delivery:
                 while not self._outbox:
                     self._queued.clear()
                     await self._queued.wait()
-                work, topic, key, value, partition = self._outbox.popleft()
+                record = self._outbox.popleft()
+                partition = record.work.partition if record.state else None
                 future = cast(
-                    "asyncio.Future[Any]", await producer.send(topic, key, value, partition, None, None)
+                    "asyncio.Future[Any]",
+                    await producer.send(record.topic, record.key, record.value, partition, None, None),
                 )
-                future.add_done_callback(partial(self._confirm, work, topic))
+                future.add_done_callback(partial(self._confirm, record))
         except asyncio.CancelledError:
             raise
         except Exception as error:
             await self._fail(error, "?")
 
-    def _confirm(self, work: Work, topic: str, future: "asyncio.Future[Any]") -> None:
+    def _confirm(self, record: "_Record", future: "asyncio.Future[Any]") -> None:
         if future.cancelled():
             return  # the producer was closed: this record is processed again by whoever comes next
         error = future.exception()
         if error is None:
-            work.delivered()
+            record.confirmed = True
+            if record.state and record.work.assignment == self.assignment:
+                self._release(record.work.partition)
+            record.work.delivered()
             self._confirmed.set()
         else:
-            asyncio.ensure_future(self._fail(error, topic))  # noqa: RUF006 -- the application holds on to its end
+            asyncio.ensure_future(self._fail(error, record.topic))  # noqa: RUF006 -- the application holds on to its end
 
     async def _fail(self, error: BaseException, topic: str) -> None:
         await self._app.fail(DeliveryError(topic, error))
@@ -342,6 +378,7 @@ class Delivery:
         """The assignment is gone: nothing more is sent for it, and no position moves."""
         self.assignment += 1
         self._outbox.clear()
+        self._held.clear()
         self._begun.clear()
         self._positions.clear()
         self._in_flight = 0

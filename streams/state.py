@@ -35,10 +35,8 @@ class Writer(Protocol):
     def partition(self) -> int:
         """The partition of the record."""
 
-    def send(
-        self, topic: str, key: bytes | None, value: bytes | None, *, partition: int | None = None
-    ) -> None:
-        """Queue a record for delivery."""
+    def store(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """Queue the record of a state for delivery, before anything that is sent after it."""
 
 
 class KeyedState:
@@ -61,7 +59,7 @@ class KeyedState:
     def write(self, work: Writer, key: bytes, value: bytes | None) -> None:
         """Replace (or, by None, delete) a state, and queue its changelog record."""
         self._put(work.partition, key, value)
-        work.send(self.changelog, key, value, partition=work.partition)
+        work.store(self.changelog, key, value)
 
     def keys(self, partition: int) -> list[bytes]:
         """The keys held for a partition, as they are now."""

@@ -5,6 +5,7 @@ Exit code 0 when every run ended without a difference and the negative control w
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     parser.add_argument("--keep", type=Path, help="a new folder for the logs of workers and broker")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not without ending what was started
     console = Console(stderr=True, highlight=False)
     outcomes = []
     for seed in chosen.seeds:

@@ -31,7 +31,7 @@ from streams.backtesting import Backtest
 from streams.lag import lag
 from streams.reading import records
 from streams.settings import Settings
-from tests.chaos import naive
+from tests.chaos import expectation, naive
 from tests.chaos.plan import ALL_ROLES, SESSION, SLOTS, Amounts, Event, draw
 from tests.chaos.world import TICK_DAY, Sent, World
 from tests.databases import PostgreSQL
@@ -73,7 +73,7 @@ class Outcome:
     slow_ms: list[float] = field(default_factory=list)
     """how long a produce took while the broker was slow"""
     differences: list[str] = field(default_factory=list)
-    """to the records without any fault; must be none"""
+    """to the oracle, and to every field of the records without any fault; must be none"""
     naive_wrong: int = 0
     """authors whose count is wrong in the negative control"""
     naive_off: int = 0
@@ -380,6 +380,12 @@ class Run:
             }
         finally:
             store.close()
+        world = self._world
+        oracle = expectation.expected(world.truth, world.customers, world.feedback, TICK_DAY)
+        self.outcome.differences += [
+            f"oracle: {said}"
+            for said in expectation.disagreements(found["profiles"], found["candidates"], oracle)
+        ]
         for name, wanted in expected.items():
             self.outcome.differences += [f"{name}: {said}" for said in differences(found[name], wanted)]
             self.outcome.differences += [f"SQL {name}: {said}" for said in differences(rows[name], wanted)]

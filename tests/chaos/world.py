@@ -165,11 +165,7 @@ class _Author:
             kind="mention",
             text=f"generated post {number} about {brand}, with an opinion that is {label}",
             created_at=round(at, 3),
-            author=Author(
-                id=self.name,
-                handle=self.name,
-                followers=None if self.followers is None else self.followers + rng.randrange(100),
-            ),
+            author=Author(id=self.name, handle=self.name, followers=self.followers),
             **revision,  # type: ignore[arg-type]
         )
         annotations = Annotation(text=post.text, lang="en", sentiment=sentiment)

@@ -309,16 +309,10 @@ def test_after_a_crash_topics_may_come_in_another_order(stream: Sequence[Event],
     assert _lost_by_reading_first(topic, stream, ahead=False) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="An output that is delivered before the state it came from is unknown to the next worker: "
-    "when that reads a fact first, by which the author would never have been published, nobody takes "
-    "the record back. Mended once outputs wait until the changelog has their state.",
-)
 @pytest.mark.parametrize("name", ["ruled out", "erased"])
-def test_outputs_ahead_of_their_state_are_taken_back(name: str) -> None:
-    """An output whose state was lost is taken back when facts, read first, leave no reason for it."""
-    assert _lost_by_reading_first("author-facts", STREAMS[name], ahead=True) == []
+def test_why_outputs_wait_for_their_state(name: str) -> None:
+    """Were an output delivered before its state, it could stay for ever: `streams.delivery` holds it back."""
+    assert _lost_by_reading_first("author-facts", STREAMS[name], ahead=True) != []
 
 
 @pytest.mark.parametrize("stream", [SHORT, GONE], ids=["short", "gone"])
