@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 TEST_ARGS ?=
 CHAOS_ARGS ?=
+BENCH_ARGS ?=
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint format train clean
+.PHONY: help demo test chaos bench lint format train clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -35,6 +36,9 @@ test: $(VENV)/test.stamp ## every test, those on a real broker and a real Postgr
 
 chaos: $(VENV)/test.stamp ## the long proof: three seeds of faults on a real Kafka; half an hour
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+bench: $(VENV)/test.stamp ## how fast a million authors are recovered, beside Faust's own tables
+	@$(BIN)/python -m tests.bench.recovery $(BENCH_ARGS)
 
 lint: $(VENV)/test.stamp ## style, types, and the direction of imports
 	@$(BIN)/ruff format --check .

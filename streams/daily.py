@@ -5,11 +5,14 @@ import logging
 import time
 from collections.abc import Callable
 
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+
 from models.records import encode
 from models.ticks import TickRecord
 from models.times import day_of, iso_day
 from streams import topics
-from streams.delivery import ReliableApp
+from streams.delivery import Fenced, ReliableApp
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +33,14 @@ async def run(app: ReliableApp, partitions: int, newest: Callable[[], int]) -> N
         if 0 not in app.owned or today <= max(sent, newest()):
             continue
         value = encode(TickRecord(day=iso_day(today)))
-        confirmed = [
-            await app.producer.send(topics.TICKS, None, value, partition, None, None)
-            for partition in range(partitions)
-        ]
-        await asyncio.gather(*confirmed)
+        try:
+            confirmed = [
+                await app.producer.send(topics.TICKS, None, value, partition, None, None)
+                for partition in range(partitions)
+            ]
+            await asyncio.gather(*confirmed)
+        except (KafkaError, ProducerSendError, Fenced) as error:
+            log.warning("The day %s could not be said to have begun: %s; trying again", iso_day(today), error)
+            continue
         sent = today
         log.info("The day %s has begun", iso_day(today))

@@ -427,6 +427,9 @@ class Consumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self._delivery.positions().get(tp)
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust would call streams stuck whose acks it does not see; how far they are is told by the lag."""
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Gaps between offsets (compaction) need no book-keeping: positions are of records seen."""
 

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 
 def superfan(
     *arguments: str,
@@ -23,3 +25,13 @@ def superfan(
         timeout=timeout,
         check=False,
     )
+
+
+def in_namespace(*arguments: str) -> list[str]:
+    """A command that becomes another, apart from this system; skips where the kernel forbids it."""
+    command = ["unshare", "--user", "--map-root-user"]
+    try:
+        subprocess.run([*command, "--mount", "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this system has no unshare, or lets nobody make a user namespace")
+    return [*command, *arguments]

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,13 @@ def environment(settings: Settings) -> dict[str, str]:
 class WorkerProcess:
     """`superfan worker` in a process of its own."""
 
-    def __init__(self, settings: Settings, log: Path, role: str = "all", **extra: str) -> None:
+    def __init__(
+        self, settings: Settings, log: Path, role: str = "all", *, within: Sequence[str] = (), **extra: str
+    ) -> None:
         self.log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", "worker", "--role", role],
+                [*within, sys.executable, "-m", "streams", "worker", "--role", role],
                 env=environment(settings) | extra,
                 stderr=out,
                 stdout=out,
@@ -75,9 +77,11 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker(settings: Settings, log: Path, role: str = "all", **extra: str) -> Iterator[WorkerProcess]:
-    """A worker for the length of a `with` block."""
-    started = WorkerProcess(settings, log, role, **extra)
+def worker(
+    settings: Settings, log: Path, role: str = "all", *, within: Sequence[str] = (), **extra: str
+) -> Iterator[WorkerProcess]:
+    """A worker for the length of a `with` block; `within` is a command that becomes it."""
+    started = WorkerProcess(settings, log, role, within=within, **extra)
     try:
         yield started
     finally:

@@ -94,6 +94,7 @@ def _table(outcomes: list[Outcome]) -> Table:
     row("records replayed", *(o.replayed for o in outcomes))
     row("duplicates absorbed", *(o.duplicates for o in outcomes))
     row("stale writes refused", *(o.stale for o in outcomes))
+    row("longest from SIGTERM to the end", *(f"{max(o.leaving):.1f} s" for o in outcomes))
     row("workers that ended by themselves", *(len(o.ended) for o in outcomes))
     row("posts counted", *(o.counted for o in outcomes))
     row("profiles", *(o.profiles for o in outcomes))

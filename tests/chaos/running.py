@@ -46,6 +46,8 @@ from tests.running import (
 
 log = logging.getLogger(__name__)
 
+LIMIT = 900.0
+"""seconds that the rest may take when the plan is done"""
 SLOW_PAUSE = 0.25
 """seconds the broker is held at a time while it is slow"""
 
@@ -68,6 +70,8 @@ class Outcome:
     """states written again without having changed: a record that was processed before"""
     stale: int = 0
     """states in the changelog that are older than one before them: recovery refuses these"""
+    leaving: list[float] = field(default_factory=list)
+    """seconds from SIGTERM to the end of a worker"""
     ended: list[str] = field(default_factory=list)
     """workers that ended by themselves, and what they said"""
     slow_ms: list[float] = field(default_factory=list)
@@ -135,13 +139,17 @@ class Slot:
     def kill(self) -> None:
         """As a crash would: no last words."""
         for process in self._processes():
+            children = _children(process.pid)
             process.kill()
             process.wait()
+            for child in children:  # one that is paused could not see that its parent is gone
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGCONT)
         self.worker = self._naive = None
 
-    def leave(self) -> None:
-        """SIGTERM, twice: the second must not lose anything either."""
-        ours = self.worker
+    def leave(self) -> float | None:
+        """SIGTERM, twice: the second must not lose anything either. Returns how long our worker took."""
+        ours, took, began = self.worker, None, time.monotonic()
         for process in self._processes():
             process.send_signal(signal.SIGTERM)
         if ours is not None:
@@ -151,6 +159,8 @@ class Slot:
         for process in self._processes():
             try:
                 process.wait(60)
+                if ours is not None and process is ours.process:
+                    took = time.monotonic() - began
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -161,6 +171,7 @@ class Slot:
         if ours is not None and ours.process.returncode not in in_order:
             raise AssertionError(f"a worker left with {ours.process.returncode}: {ours.said()}")
         self.worker = self._naive = None
+        return took
 
     def kill_text_process(self) -> None:
         """Kill a text pipeline under the worker."""
@@ -234,9 +245,9 @@ class Run:
         if self._feeding_failed is not None:
             raise self._feeding_failed
         self._say(f"{time.monotonic() - began:6.1f} s  the plan is done; waiting for the rest")
-        self._until_done(300)
+        self._until_done(LIMIT)
         for slot in self._slots:
-            slot.leave()
+            self._leave(slot)
         self.outcome.seconds = time.monotonic() - began
         self._compare()
         return self.outcome
@@ -254,7 +265,7 @@ class Run:
                 self._at(event.lasts, lambda: slot.signal(signal.SIGCONT))
             case "worker leaves":
                 slot.signal(signal.SIGCONT)
-                slot.leave()
+                self._leave(slot)
             case "worker joins":
                 slot.start()
             case "broker restart":
@@ -268,6 +279,11 @@ class Run:
                 self._at(event.lasts, self._database.start)
             case "text process killed":
                 slot.kill_text_process()
+
+    def _leave(self, slot: Slot) -> None:
+        took = slot.leave()
+        if took is not None:
+            self.outcome.leaving.append(took)
 
     def _slow(self, lasts: float) -> None:
         """Hold the broker again and again; a produce from outside tells how slow it is."""

@@ -173,8 +173,8 @@ class _Author:
 
 
 def _authors(rng: random.Random, count: int, brands: list[str]) -> list[_Author]:
-    """Few write much, many write once."""
-    weights = [rng.paretovariate(1.2) for _ in range(count)]
+    """Few write much (about a post a day), many write once."""
+    weights = [min(30.0, rng.paretovariate(1.2)) for _ in range(count)]
     total = sum(weights)
     return [
         _Author(

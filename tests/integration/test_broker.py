@@ -14,6 +14,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from streams.broker import Broker, embedded_broker
 from streams.kafka_files import BrokerError
+from tests.commands import in_namespace
 
 BROKER = [sys.executable, "-m", "streams", "broker", "--port", "0"]
 
@@ -110,7 +111,7 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_small_disk_is_a_clear_error(tmp_path: Path) -> None:
     """On a real file system of 40 MB `superfan broker` ends with code 1 and says that it is full."""
-    command = _in_namespace(
+    command = in_namespace(
         "--mount", "sh", "-c", 'mount -t tmpfs -o size=40m none "$0" && exec "$@" --data-dir "$0"'
     )
     done = subprocess.run(
@@ -123,7 +124,7 @@ def test_a_small_disk_is_a_clear_error(tmp_path: Path) -> None:
 def test_it_starts_as_the_first_process_of_a_container(tmp_path: Path) -> None:
     """`superfan broker` runs where it is process 1."""
     command = [
-        *_in_namespace("--pid", "--fork", "--mount-proc"),
+        *in_namespace("--pid", "--fork", "--mount-proc"),
         *BROKER,
         "--data-dir",
         str(tmp_path / "data"),
@@ -179,16 +180,6 @@ def test_a_killed_parent_takes_the_broker_along(tmp_path: Path) -> None:
     _close(process)
     with embedded_broker(tmp_path / "data"):
         assert _gone(pid)
-
-
-def _in_namespace(*arguments: str) -> list[str]:
-    """A command that runs another apart from this system, as any user; skips where the kernel forbids it."""
-    command = ["unshare", "--user", "--map-root-user"]
-    try:
-        subprocess.run([*command, "--mount", "true"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this system has no unshare, or lets nobody make a user namespace")
-    return [*command, *arguments]
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from pathlib import Path
 
 from models.times import day_from_iso
@@ -196,6 +197,29 @@ def test_a_worker_killed_in_the_middle_of_a_tick_leaves_the_same_result(
         tick(settings, "2015-09-01")
         wait_until_done(settings, second, roles={Role.PROFILE})
         assert second.terminate() == 0, second.said()
+    assert compacted(settings, "profiles") == {}
+    assert states(settings) == set()
+
+
+def test_a_worker_lets_today_begin_by_itself_and_once(own_broker: Broker, tmp_path: Path) -> None:
+    """One record to every partition, also when a second worker comes; what is too old by it expires."""
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 4})
+    daily = {"SUPERFAN_WINDOW__TICK": "daily"}
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    feed_keyed(settings, "enriched", [enriched(n, n) for n in range(20)])
+    with worker(settings, tmp_path / "first.log", role="profile", **daily) as first:
+        deadline = time.monotonic() + 60
+        while "has begun" not in first.log.read_text():
+            assert time.monotonic() < deadline, first.said()
+            time.sleep(0.2)
+        with worker(settings, tmp_path / "second.log", role="profile", **daily) as second:
+            time.sleep(8)  # it looks every five seconds
+            wait_until_done(settings, first, second, roles={Role.PROFILE})
+            assert second.terminate() == 0, second.said()
+        assert first.terminate() == 0, first.said()
+    ticks = list(records(settings, "ticks"))
+    assert [tick.partition for tick in ticks] == [0, 1, 2, 3]
     assert compacted(settings, "profiles") == {}
     assert states(settings) == set()
 

@@ -1,15 +1,39 @@
 """What a worker does when the world around it fails."""
 
+import asyncio
+import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from streams import admin, backtesting
+import msgspec
+import pytest
+
+from models.codec import version_of
+from models.store import Store
+from streams import admin, backtesting, delivery
 from streams.broker import Broker, embedded_broker
-from streams.settings import DEMO_CONFIG, load
+from streams.lag import lag
+from streams.reading import records
+from streams.roles import Role
+from streams.settings import DEMO_CONFIG, Settings, load
+from streams.topics import PROFILE_APP, changelog
+from streams.worker import BrokerLost, run
+from tests.authors import enriched
+from tests.commands import in_namespace
 from tests.databases import postgresql
 from tests.malformed import malformed
-from tests.running import compacted, differences, feed, settings_for, wait_until_done, worker, written
+from tests.running import (
+    compacted,
+    differences,
+    feed,
+    feed_keyed,
+    settings_for,
+    wait_until_done,
+    worker,
+    written,
+)
 
 
 def until(condition: Callable[[], bool], limit: float = 90) -> None:
@@ -17,7 +41,7 @@ def until(condition: Callable[[], bool], limit: float = 90) -> None:
     deadline = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 QUICK = {"SUPERFAN_WORKER__SESSION_TIMEOUT": "6", "SUPERFAN_WORKER__DELIVERY_TIMEOUT": "3"}
@@ -64,3 +88,116 @@ def test_a_broker_and_a_database_that_go_away_and_come_back_change_nothing(
                 for topic in ("profiles", "candidates"):
                     expected = written(tmp_path / "backtest", topic)
                     assert differences(compacted(settings, topic), expected) == []
+
+
+def test_a_store_whose_disk_is_full_waits_until_there_is_room(
+    own_broker: Broker, tmp_path: Path, posts: list[bytes]
+) -> None:
+    """Nothing is lost, the rest of the stream goes on, and the worker goes on by itself."""
+    few = posts[:3000]
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
+    backtesting.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
+    expected = written(tmp_path / "backtest", "profiles")
+    small = tmp_path / "small"
+    small.mkdir()
+    settings = settings_for(own_broker, f"sqlite:///{small}/store.db")
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    fill = 'mount -t tmpfs -o size=16m none "$0" && head -c 15700000 /dev/zero > "$0/filler" && exec "$@"'
+    disk = in_namespace("--mount", "sh", "-c", fill, str(small))
+    with worker(settings, tmp_path / "worker.log", within=disk) as running:
+        feed(settings, few)
+        until(lambda: "is full" in running.log.read_text())
+        wait_until_done(settings, running, roles={Role.ENRICH, Role.PROFILE})
+        assert differences(compacted(settings, "profiles"), expected) == []
+        inside = Path(f"/proc/{running.process.pid}/root{small}")
+        (inside / "filler").unlink()
+        wait_until_done(settings, running)
+        shutil.copytree(inside, tmp_path / "copy")
+        assert running.terminate() == 0, running.said()
+    store = Store(f"sqlite:///{tmp_path}/copy/store.db")
+    try:
+        assert {profile.key for profile in store.profiles()} == set(expected)
+    finally:
+        store.close()
+
+
+def test_a_worker_told_to_stop_twice_stops_once_and_in_order(
+    own_broker: Broker, tmp_path: Path, posts: list[bytes]
+) -> None:
+    """SIGTERM in the middle of the stream, and again: exit 0 within the drain time, everything begun is
+    committed, and the next worker replays nothing."""
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    with worker(settings, tmp_path / "first.log") as first:
+        feed(settings, posts[:3000])
+        wait_until_published(settings, 300)
+        first.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        first.process.send_signal(signal.SIGTERM)
+        assert first.process.wait(settings.worker.drain_timeout + 10) == 0, first.said()
+    with worker(settings, tmp_path / "second.log") as second:
+        wait_until_done(settings, second)
+        assert second.terminate() == 0, second.said()
+    ids = [msgspec.json.decode(record.value)["post"]["id"] for record in records(settings, "enriched")]
+    assert len(ids) == len(set(ids)), "a post was enriched again"
+
+
+def test_a_worker_that_the_group_gave_up_writes_nothing_more(
+    own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the lease not a record leaves: the worker stops with what the supervisor starts again."""
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    feed_keyed(settings, "enriched", [enriched(n, n % 50) for n in range(100)])
+    monkeypatch.setattr(delivery.Lease, "holds", lambda _: False)
+    with pytest.raises(BrokerLost, match="away for longer than its session"):
+        asyncio.run(run(settings, [Role.PROFILE], stop=asyncio.Event()))
+    assert list(records(settings, changelog("authors"))) == []
+    assert list(records(settings, "profiles")) == []
+
+
+def test_a_paused_worker_comes_back_and_changes_nothing(
+    own_broker: Broker, tmp_path: Path, posts: list[bytes]
+) -> None:
+    """Paused beyond its session in the middle of its work, while another takes over; then it goes on."""
+    few = posts[:3000]
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
+    backtesting.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    with worker(settings, tmp_path / "paused.log", **QUICK) as paused:
+        feed(settings, few)
+        wait_until_published(settings, 200)
+        paused.process.send_signal(signal.SIGSTOP)
+        with worker(settings, tmp_path / "other.log", **QUICK) as other:
+            wait_until_done(settings, other)
+            paused.process.send_signal(signal.SIGCONT)
+            until(lambda: "starting again" in paused.log.read_text() or idle(settings, members=2))
+            feed(settings, few)  # everything once more, now that both are there
+            wait_until_done(settings, other, paused)
+            assert other.terminate() == 0, other.said()
+            assert paused.terminate() == 0, paused.said()
+    for topic in ("profiles", "candidates"):
+        expected = written(tmp_path / "backtest", topic)
+        assert differences(compacted(settings, topic), expected) == []
+    newest: dict[bytes, int] = {}
+    for record in records(settings, changelog("authors")):
+        assert version_of(record.value) >= newest.get(record.key, 0), "an older state behind a newer one"
+        newest[record.key] = version_of(record.value)
+
+
+def wait_until_published(settings: Settings, count: int) -> None:
+    """Returns when so many profiles and candidates are out."""
+    with admin.admin_client(settings) as client:
+        until(lambda: lag(client, settings.topics.partitions)[Role.SINK].total > count)
+
+
+def idle(settings: Settings, *, members: int) -> bool:
+    """Whether the profile group is complete and stable."""
+    with admin.admin_client(settings) as client:
+        group = client.describe_groups([PROFILE_APP])[PROFILE_APP]
+    return group["group_state"] == "Stable" and len(group["members"]) == members
