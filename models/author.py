@@ -184,6 +184,7 @@ class Fold:
         if outcome.changed:
             at = state.positions.get(position.topic, 0)
             state.positions[position.topic] = max(at + 1, position.offset + 1)
+        self._expire(state)
         if outcome.dirty:
             if replayed:
                 outcome.handle_claims = sorted(state.handles)
@@ -225,7 +226,7 @@ class Fold:
                 changed = True
             if not superseded:
                 changed |= self._mark(held, hashed, post, opinion)
-            ring.evict(held.days, max(newest, day) - keep + 1)
+            ring.evict(held.days, held.newest - keep + 1)
             _trim(held)
         if not accepted:
             outcome.late = late
@@ -285,12 +286,16 @@ class Fold:
             return False
         state.ticked = tick.day
         oldest = tick.day - self._rules.window.keep_days + 1
-        for held in state.rings.values():
-            ring.evict(held.days, oldest)
-            _trim(held)
         state.revised = {h: entry for h, entry in state.revised.items() if entry[0] >= oldest}
         _unlearn(state, oldest * DAY_MS - 1)
         return True
+
+    def _expire(self, state: AuthorState) -> None:
+        """Windows reach back from the newest post, whatever the day; when that is past, all is."""
+        oldest = state.ticked - self._rules.window.keep_days + 1
+        for held in state.rings.values():
+            if held.days and max(held.days) < oldest:
+                held.days, held.quotes, held.evidence = {}, (), ()
 
     def spent(self, state: AuthorState) -> bool:
         """Whether nothing is left that could ever matter again: as good as an author never seen.

@@ -99,11 +99,15 @@ def judge(deliveries: Iterable[Said], known: dict[str, Known]) -> dict[tuple[str
         for s in said:
             if (s.brand, s.author) == (brand, author):
                 versions[s.post_id] = max(s, versions.get(s.post_id, s), key=_rank)
-        newest = max(facts.ticked, *(s.day for s in versions.values()))
+        newest = max(s.day for s in versions.values())
         posts = sorted((s for s in versions.values() if s.day > newest - 90), key=lambda s: s.ms)
-        if posts:
-            sizes = [(s.ms, s.post_id, s.followers) for s in said if s.author == author]
-            sizes = [size for size in sizes if size[2] is not None]
+        if newest > facts.ticked - 90:
+            known_since = (facts.ticked - 89) * DAY_MS
+            sizes = [
+                (s.ms, s.post_id, s.followers)
+                for s in said
+                if s.author == author and s.followers is not None and s.ms >= known_since
+            ]
             found[brand, author] = _judge(brand, posts, max(sizes)[2] if sizes else None, facts)
     return found
 

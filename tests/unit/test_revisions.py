@@ -58,11 +58,26 @@ def test_an_erasure_forgets_what_erased_posts_said_of_their_author(forever: bool
 
 
 def test_what_old_posts_said_of_their_author_leaves_with_the_window() -> None:
-    """After a tick only posts of the window say who the author is, whenever it comes."""
+    """After a tick only posts of the window say who the author is; counts reach back from the newest."""
     told, silent = post(1, 0, followers=20_000), post(2, 80, handle=None, followers=None)
-    for events in itertools.permutations([told, silent, Tick(FIRST + 95)]):
+    for events in ([told, silent, Tick(FIRST + 95)], [silent, told, Tick(FIRST + 95)]):
         ((profile, _),) = outputs(list(events))
-        assert (profile.followers, profile.windows["90d"].posts) == (None, 1), events
+        assert (profile.followers, profile.windows["90d"].posts) == (None, 2), events
+
+
+def test_a_tick_between_two_posts_moves_none_out() -> None:
+    """Days leave by the posts that come, not by the tick that came before them."""
+    a, b, c, tick = post(1, 5), post(2, 50), post(3, 60), Tick(FIRST + 100)
+    for events in ([a, b, tick, c], [a, b, c, tick], [b, a, tick, c]):
+        ((profile, _),) = outputs(list(events))
+        assert profile.windows["90d"].posts == 3, events
+
+
+def test_when_the_newest_post_is_deleted_after_a_tick_the_older_ones_expire() -> None:
+    """They were kept only since the newest one was in the window; the order does not matter."""
+    old, new, tick = post(1, 0), post(2, 50), Tick(FIRST + 100)
+    for events in ([old, new, tick, deleted(new)], [deleted(new), old, tick, new], [old, deleted(new), tick]):
+        assert outputs(events) == [], events
 
 
 def test_a_deletion_is_remembered_until_its_post_would_be_late() -> None:
