@@ -27,9 +27,9 @@ them (numbers as in `tests/integration/test_faust_traps.py`):
 2. A failed delivery is only logged -> the callback here stops the application.
 3. Offsets acked out of order commit over unfinished ones -> positions come from a queue per
    partition whose head must be done.
-4. An exception or a cancel acks the event, and so does Faust's own skipping of records of an old
-   generation, even under `noack()` -> Faust's acks mean nothing here: `Consumer` commits
-   positions of this module only.
+4. An exception or a cancel acks the event, and so does, in Faust's loop in pure Python, the
+   skipping of records of an old generation, even under `noack()` -> Faust's acks mean nothing
+   here: `Consumer` commits positions of this module only.
 5. A rebalance replays uncommitted events -> in-flight work is drained and committed first, and
    what is replayed all the same is recognised by the fold.
 6. A table write outside the current event raises -> keyed state names its partition itself.
@@ -37,6 +37,8 @@ them (numbers as in `tests/integration/test_faust_traps.py`):
 8. Recovery throws away records that were fetched while it ended, keeps states of partitions that
    others owned in between, and goes on when a record cannot be applied -> no Faust tables:
    `streams.state` restores what is needed before the streams are resumed.
+9. At a rebalance a fetch in flight is thrown away, and seeking to the committed offsets, which gets
+   its records back, does nothing where none is committed yet -> `Consumer` seeks to the beginning.
 """
 
 import asyncio
@@ -385,7 +387,7 @@ class Delivery:
         self._settled.set()
 
     def resume(self) -> None:
-        """A new assignment is in force."""
+        """A new assignment is in force, and its states are here."""
         self._paused = False
 
 
@@ -426,6 +428,14 @@ class Consumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._delivery.positions().get(tp)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to where the group stands: to the beginning where it has committed nothing (9)."""
+        found = await super().seek_to_committed()
+        fresh = [self._new_topicpartition(*tp) for tp in self.assignment() if not found.get(tp)]
+        if fresh:
+            await self._thread.seek_to_beginning(*fresh)
+        return found
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust would call streams stuck whose acks it does not see; how far they are is told by the lag."""
@@ -569,7 +579,7 @@ class ReliableApp(faust.App):
             min(self._drain_timeout, self.conf.broker_session_timeout / 3)
         )
         if self._drained:
-            await self.consumer.commit()
+            await self._commit()
         elif self._states:
             # What is on its way would be written behind the back of the next owner.
             self.lease.give_up()
@@ -578,7 +588,6 @@ class ReliableApp(faust.App):
 
     async def _enter_assignment(self, app: Any, assigned: Any, **_: Any) -> None:
         self.delivery.forget()
-        self.delivery.resume()
 
     async def restored(self, generation: int) -> bool:
         """Bring the states of the assigned partitions here; False when they were taken away meanwhile.
@@ -612,13 +621,19 @@ class ReliableApp(faust.App):
                 return False
             await asyncio.sleep(0.01)
         self._owned = (generation, mine)
+        self.delivery.resume()
         return True
 
     async def drain_and_commit(self) -> bool:
         """For shutdown: finish what was begun, and commit it; False when time ran out."""
         drained = await self.delivery.drain(self._drain_timeout)
-        await self.consumer.commit()
+        await self._commit()
         return drained
+
+    async def _commit(self) -> None:
+        # A commit that finds another under way waits for that one, and commits nothing itself.
+        if not await self.consumer.commit():
+            await self.consumer.commit()
 
 
 def _copartitioned(assignment: Iterable[TP]) -> frozenset[int]:

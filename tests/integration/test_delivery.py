@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +67,77 @@ def test_records_fetched_while_recovery_ends_are_counted(
     monkeypatch.setattr(delivery.Consumer, "perform_seek", slow_seek)
     asyncio.run(run_until_done(settings))
     assert counted(settings) == 1000
+
+
+def test_what_was_never_committed_is_read_again_after_a_rebalance(
+    own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records in work when the group's first rebalance comes are begun again, by whoever owns them then."""
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    begun: list[tuple[int, int]] = []
+    stuck = True
+
+    def step(work: delivery.Work) -> None:
+        begun.append((work.partition, work.offset))
+        if stuck:
+            work._pending += 1  # as if something sent for it were never confirmed
+
+    async def no_time(self: delivery.Delivery, _: float) -> bool:
+        self._paused = True
+        return False
+
+    monkeypatch.setattr(delivery.Delivery, "drain", no_time)
+
+    async def rebalance() -> None:
+        nonlocal stuck
+        first = await start(settings, step, tmp_path)
+        feed_keyed(settings, "late", [(b"%d" % n, b"v") for n in range(20)])
+        await until(lambda: len(begun) == 20)
+        stuck = False
+        second = await start(settings, step, tmp_path)
+        await until(lambda: len(set(begun[20:])) == 20)
+        for app in (second, first):
+            await app.delivery.stop()
+            await app.stop()
+
+    asyncio.run(rebalance())
+    assert set(begun[20:]) == set(begun[:20])
+
+
+async def start(settings: Settings, step: delivery.Step, folder: Path) -> delivery.ReliableApp:
+    """A worker of an application of its own that runs a step for each record of `late`."""
+    app = delivery.ReliableApp(
+        "rebalancing",
+        window=100,
+        drain_timeout=1.0,
+        session=6.0,
+        bootstrap=settings.bootstrap,
+        broker=settings.broker_url,
+        canonical_url=f"http://worker-{uuid.uuid4().hex}",
+        datadir=folder / "faust",
+        web_enabled=False,
+        autodiscover=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.topics.partitions,
+        stream_wait_empty=False,
+        broker_heartbeat_interval=0.2,
+        consumer_auto_offset_reset="earliest",
+    )
+    delivery.agent(app, "late", step)
+    app.finalize()
+    app.in_worker = True
+    await app.start()
+    app.delivery.start()
+    return app
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns when it has come true."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 -- what is looked at says nothing by itself
+            await asyncio.sleep(0.05)
