@@ -328,12 +328,14 @@ class Delivery:
 
     async def _send(self) -> None:
         producer = self._app.producer
+        topic = ""
         try:
             while True:
                 while not self._outbox:
                     self._queued.clear()
                     await self._queued.wait()
                 record = self._outbox.popleft()
+                topic = record.topic
                 partition = record.work.partition if record.state else None
                 future = cast(
                     "asyncio.Future[Any]",
@@ -343,7 +345,7 @@ class Delivery:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            await self._fail(error, "?")
+            await self._fail(error, topic)
 
     def _confirm(self, record: "_Record", future: "asyncio.Future[Any]") -> None:
         if future.cancelled():
@@ -583,7 +585,7 @@ class ReliableApp(faust.App):
         elif self._states:
             # What is on its way would be written behind the back of the next owner.
             self.lease.give_up()
-            await self.fail(DeliveryError("?", Fenced("partitions were taken away with work on its way")))
+            await self.fail(Fenced("partitions were taken away with work on its way"))
         self.delivery.forget()
 
     async def _enter_assignment(self, app: Any, assigned: Any, **_: Any) -> None:

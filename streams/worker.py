@@ -13,7 +13,7 @@ from models.store import Store
 from nlp.enrichment import Enricher
 from streams.annotators import Annotators
 from streams.app import enrich_app, profile_app, sink_app
-from streams.delivery import DeliveryError, ReliableApp
+from streams.delivery import DeliveryError, Fenced, ReliableApp
 from streams.roles import Role
 from streams.settings import Settings
 
@@ -43,8 +43,7 @@ async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event)
             failure = await _first_of(stop, apps)
         except Exception as error:
             failure = error
-        for app in apps:
-            await _stop(app, drain=failure is None)
+        await asyncio.gather(*(_stop(app, drain=failure is None) for app in apps))
     if failure is not None:
         raise _explained(failure) from failure
     log.info("Worker stopped")
@@ -94,7 +93,7 @@ def _explained(failure: BaseException) -> SuperfanError:
     if isinstance(failure, SuperfanError):
         return failure
     why = str(failure) or repr(failure)
-    if isinstance(failure, KafkaError) or (isinstance(failure, DeliveryError) and failure.passing):
+    if isinstance(failure, KafkaError | Fenced) or (isinstance(failure, DeliveryError) and failure.passing):
         fix = "check that it is up and has room (`superfan doctor`)"
         return BrokerLost("The worker lost the broker", why, fix)
     fix = "start the worker again: it goes on from its last commit, nothing is lost"
