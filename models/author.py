@@ -10,7 +10,7 @@ first processing may have died before its output was delivered.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -39,11 +39,14 @@ DELETED = 1 << 62
 
 
 class Evidence(NamedTuple):
-    """Words of ownership or purchase in one post."""
+    """Words of ownership or purchase in one post; without text only the place of such a post."""
 
     ms: int
     post_id: str
     text: str
+
+
+P = TypeVar("P", QuoteMark, Evidence)
 
 
 class Ring(msgspec.Struct, array_like=True):
@@ -224,43 +227,39 @@ class Fold:
             if day > held.newest:
                 held.newest = day
                 changed = True
-            if not superseded:
-                changed |= self._mark(held, hashed, post, opinion)
+            changed |= self._mark(held, hashed, post, opinion, superseded=superseded)
             ring.evict(held.days, held.newest - keep + 1)
-            _trim(held)
+            _evict_places(held, (held.newest - keep + 1) * DAY_MS)
         if not accepted:
             outcome.late = late
             return changed
         outcome.duplicate = not changed
         return self._learn(state, post, outcome) or changed
 
-    def _mark(self, held: Ring, hashed: int, post: CountedPost, opinion: Opinion) -> bool:
+    def _mark(
+        self, held: Ring, hashed: int, post: CountedPost, opinion: Opinion, *, superseded: bool
+    ) -> bool:
         flags = (
             ring.CODES[opinion.sentiment.label]
             | (ring.AMBIGUOUS if opinion.ambiguous else 0)
             | (ring.SPONSORED if opinion.sponsored else 0)
             | (ring.GIVEAWAY if opinion.giveaway else 0)
+            | (ring.OWNS if opinion.evidence else 0)
         )
         mark = ring.Mark(hashed, post.ms % DAY_MS, flags, opinion.intensity)
-        newer = ring.add(held.days, post.ms, mark)
-        if not newer and not ring.holds_mark(held.days, post.ms, mark):
-            return False
-        before = (held.quotes, held.evidence)
-        quotes = [q for q in held.quotes if q.post_id != post.post_id]
-        evidence = [e for e in held.evidence if e.post_id != post.post_id]
-        # Copies that differ in nothing that is counted (a link, a word) are one version of the post:
-        # the larger text stays, whichever came first.
-        own_quotes = [q for q in held.quotes if q.post_id == post.post_id and not newer]
-        own_evidence = [e for e in held.evidence if e.post_id == post.post_id and not newer]
+        newer = not superseded and ring.add(held.days, post.ms, mark)
+        stands = newer or (not superseded and ring.holds_mark(held.days, post.ms, mark))
+        quote = evidence = None
         if opinion.quotable:
-            url = post.url if post.url is not None and len(post.url) <= MAX_URL else None
-            own_quotes.append(QuoteMark(post.ms, post.post_id, opinion.intensity, post.text, url))
+            url = post.url if post.url is not None and len(post.url) <= MAX_URL else ""
+            quote = QuoteMark(post.ms, post.post_id, post.text, opinion.intensity, url)
         if opinion.evidence:
-            own_evidence.append(Evidence(post.ms, post.post_id, "; ".join(opinion.evidence)))
-        quotes += sorted(own_quotes, key=lambda q: (q.text, q.url or ""))[-1:]
-        evidence += sorted(own_evidence)[-1:]
-        held.quotes = tuple(sorted(quotes, reverse=True)[:MAX_QUOTES])
-        held.evidence = tuple(sorted(evidence, reverse=True)[:MAX_EVIDENCE])
+            evidence = Evidence(post.ms, post.post_id, "; ".join(opinion.evidence))
+        before = (held.quotes, held.evidence)
+        held.quotes = _place(held.quotes, post.post_id, quote, MAX_QUOTES, newer=newer, stands=stands)
+        held.evidence = _place(
+            held.evidence, post.post_id, evidence, MAX_EVIDENCE, newer=newer, stands=stands
+        )
         return newer or before != (held.quotes, held.evidence)
 
     def _learn(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
@@ -295,7 +294,8 @@ class Fold:
         oldest = state.ticked - self._rules.window.keep_days + 1
         for held in state.rings.values():
             if held.days and max(held.days) < oldest:
-                held.days, held.quotes, held.evidence = {}, (), ()
+                held.days = {}
+                _evict_places(held, oldest * DAY_MS)
 
     def spent(self, state: AuthorState) -> bool:
         """Whether nothing is left that could ever matter again: as good as an author never seen.
@@ -349,7 +349,7 @@ class Fold:
             verdict,
             standing,
             self._rules,
-            quotes=held.quotes,
+            quotes=_shown(held.quotes, held.days),
             handle=state.handle[2] if state.handle else None,
             model_version=self._model_version,
             revision=state.version,
@@ -367,16 +367,53 @@ class Fold:
             followers=state.followers[2] if state.followers else None,
             in_crm=bool(known),
             orders=max((c.orders for c in known), default=0),
-            evidence=tuple(e.text for e in held.evidence),
+            owning=ring.count(held.days, ring.OWNS),
+            evidence=tuple(e.text for e in _shown(held.evidence, held.days)),
             exclusions=tuple(code for code, holds in excluded.items() if holds),
             feedback=state.feedback.get(brand),
         )
 
 
-def _trim(held: Ring) -> None:
-    """Quotes and evidence leave with the marks of their posts."""
-    held.quotes = tuple(q for q in held.quotes if ring.holds(held.days, q.post_id))
-    held.evidence = tuple(e for e in held.evidence if ring.holds(held.days, e.post_id))
+def _place(
+    places: tuple[P, ...], post_id: str, said: P | None, most: int, *, newer: bool, stands: bool
+) -> tuple[P, ...]:
+    """The newest places, with what one version of a post says (None: nothing worth a place).
+
+    A place belongs to a post of which any version had something to say, at that version's instant;
+    it stays when the words are withdrawn. So which posts have one depends on what was written alone,
+    not on the order in which posts, edits and deletions came: a post that was pushed out never has to
+    come back. `newer` says that this version has just replaced what stood, `stands` that it is the one
+    that counts now. Copies that differ in nothing that is counted (a link, a word) are one version:
+    the larger text stays, whichever came first.
+    """
+    old = next((place for place in places if place.post_id == post_id), None)
+    if said is None:
+        if old is None or not newer:
+            return places
+        new = _withdrawn(old)
+    else:
+        new = said if stands else _withdrawn(said)
+        if old is not None:
+            shown = new if newer else max(new, old, key=lambda place: place[2:]) if stands else old
+            at = max(old.ms, said.ms)
+            new = shown if shown.ms == at else _withdrawn(shown._replace(ms=at))
+    kept = [place for place in places if place.post_id != post_id]
+    kept.append(new)
+    return tuple(sorted(kept, reverse=True)[:most])
+
+
+def _withdrawn(place: P) -> P:
+    return type(place)(place.ms, place.post_id, "")
+
+
+def _evict_places(held: Ring, oldest_ms: int) -> None:
+    held.quotes = tuple(q for q in held.quotes if q.ms >= oldest_ms)
+    held.evidence = tuple(e for e in held.evidence if e.ms >= oldest_ms)
+
+
+def _shown(places: tuple[P, ...], days: ring.Days) -> tuple[P, ...]:
+    """Those with words whose post is counted."""
+    return tuple(place for place in places if place.text and ring.holds(days, place.post_id))
 
 
 def _revise(state: AuthorState, post: CountedPost, hashed: int, day: int) -> bool:
@@ -384,8 +421,9 @@ def _revise(state: AuthorState, post: CountedPost, hashed: int, day: int) -> boo
     if post.edited_ms <= state.revised.get(hashed, (0, 0))[1]:
         return False
     for held in state.rings.values():
-        if ring.remove(held.days, hashed):
-            _trim(held)
+        ring.remove(held.days, hashed)
+        held.quotes = tuple(_withdrawn(q) if q.post_id == post.post_id else q for q in held.quotes)
+        held.evidence = tuple(_withdrawn(e) if e.post_id == post.post_id else e for e in held.evidence)
     leaves = day if post.edited_ms == DELETED else max(day, day_of(post.edited_ms))
     # A post may come under another time than its deletion: the later one counts.
     leaves = max(leaves, state.revised.get(hashed, (0, 0))[0])
@@ -440,7 +478,7 @@ def _erase(state: AuthorState, fact: ErasureAsked) -> bool:
     state.erased_ms = until
     for held in state.rings.values():
         ring.erase(held.days, until)
-        _trim(held)
+        _evict_places(held, until + 1)
     _unlearn(state, until)
     return True
 

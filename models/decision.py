@@ -23,8 +23,10 @@ class Standing:
     followers: int | None = None
     in_crm: bool = False
     orders: int = 0
+    owning: int = 0
+    """posts with words of ownership or purchase"""
     evidence: tuple[str, ...] = ()
-    """the author's own words of ownership and purchase"""
+    """those words, of the newest such posts"""
     exclusions: tuple[str, ...] = ()
     """codes of what rules the author out: employee, do_not_contact, bot"""
     feedback: tuple[int, str] | None = None
@@ -60,7 +62,7 @@ def customer_label(certainty: float) -> CustomerLabel:
 def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> Verdict:
     """The verdict on a ring that is not empty; `ticked` is the day of the last tick, 0 for none."""
     certainty = scoring.customer(
-        in_crm=standing.in_crm, orders=standing.orders > 0, owned_words=len(standing.evidence)
+        in_crm=standing.in_crm, orders=standing.orders > 0, owned_words=standing.owning
     )
     label = customer_label(certainty)
     eligible = (

@@ -41,13 +41,13 @@ _UNKNOWN = {
 
 
 class QuoteMark(NamedTuple):
-    """A quotable post. Kept are the newest: eviction by age can then never depend on arrival."""
+    """A post that may be quoted, or could have been once: without text it is only a place."""
 
     ms: int
     post_id: str
-    intensity: int
     text: str
-    url: str | None
+    intensity: int = 0
+    url: str = ""
 
 
 def summarise(
@@ -182,7 +182,7 @@ def _why(brand: str, verdict: Verdict, standing: Standing, shown: Sequence[Quote
             value=round(known["enthusiasm"] or 0.0, 3),
             text=f"{_number(tally.clear_positive)} clearly positive opinions of {brand} "
             f"against {_number(tally.clear_negative)} negative ones",
-            quotes=tuple(Quote(text=q.text, url=q.url, at=rfc3339(q.ms)) for q in shown),
+            quotes=tuple(Quote(text=q.text, url=q.url or None, at=rfc3339(q.ms)) for q in shown),
         ),
         Reason(
             code="volume",

@@ -22,9 +22,11 @@ MAX_PER_DAY = 512
 matter. Nobody writes that much; a flood is bounded in memory and still counted as a flood."""
 
 _MARK = struct.Struct("<QIBB")
+_FLAGS = 12
+"""where the flags stand in a packed mark"""
 
 POSITIVE, NEUTRAL, NEGATIVE = 0, 1, 2
-AMBIGUOUS, SPONSORED, GIVEAWAY = 4, 8, 16
+AMBIGUOUS, SPONSORED, GIVEAWAY, OWNS = 4, 8, 16, 32
 _LABEL = 3
 CODES = {"positive": POSITIVE, "neutral": NEUTRAL, "negative": NEGATIVE}
 
@@ -99,6 +101,11 @@ def holds(days: Days, post_id: str) -> bool:
 def holds_mark(days: Days, at: int, mark: Mark) -> bool:
     """Whether exactly this mark stands at its instant's day."""
     return _find(days, mark.post) == (at // DAY_MS, mark)
+
+
+def count(days: Days, flag: int) -> int:
+    """How many posts carry a flag."""
+    return sum(1 for packed in days.values() for flags in packed[_FLAGS :: _MARK.size] if flags & flag)
 
 
 def evict(days: Days, oldest: int) -> None:

@@ -113,8 +113,8 @@ def judge(deliveries: Iterable[Said], known: dict[str, Known]) -> dict[tuple[str
 
 
 def _rank(s: Said) -> tuple[object, ...]:
-    """Of two versions of a post the later stays, then the one with more against it."""
-    return (s.ms, s.giveaway, s.sponsored, s.ambiguous, LABELS.index(s.label), s.intensity, s.evidence)
+    """Of two versions of a post the later stays, then the one that says more."""
+    return (s.ms, s.evidence, s.giveaway, s.sponsored, s.ambiguous, LABELS.index(s.label), s.intensity)
 
 
 def _judge(brand: str, posts: list[Said], followers: int | None, facts: Known) -> Judged:

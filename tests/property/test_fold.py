@@ -141,6 +141,25 @@ def test_order_and_repetition_change_nothing(
 
 
 @settings(deadline=None, max_examples=150)
+@given(st.data(), st.randoms(use_true_random=False))
+def test_what_is_quoted_does_not_depend_on_order_when_praise_is_withdrawn(
+    data: st.DataObject, shuffle: object
+) -> None:
+    """More praise than has a place, much of it edited or deleted, in any order: the same quotes."""
+    praise = opinion(intensity=200, evidence=("my new",))
+    times = data.draw(st.lists(st.integers(0, 89), min_size=9, max_size=30))
+    events: list[Event] = [post(n, day, praise) for n, day in enumerate(times)]
+    for n in data.draw(st.lists(st.integers(0, len(times) - 1), max_size=15, unique=True)):
+        edited = data.draw(st.sampled_from([DELETED, DAY_0 + 89 * DAY_MS]))
+        label = data.draw(st.sampled_from(LABELS))
+        told = () if edited == DELETED else (opinion(label=label),)
+        events.append(post(n, times[n], *told)._replace(edited_ms=edited, text=f"edit of {n}"))
+    shuffled = list(events)
+    shuffle.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert _shown(shuffled) == _shown(events)
+
+
+@settings(deadline=None, max_examples=150)
 @given(_posts(), st.data())
 def test_of_a_post_the_last_version_counts(posts: list[CountedPost], data: st.DataObject) -> None:
     """Windows are those of the posts as last edited, without the deleted ones."""
