@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streams.broker import Broker
+from streams.reading import records
 from streams.settings import Settings
 from tests.commands import superfan
 from tests.malformed import malformed
@@ -24,6 +25,7 @@ RUN_HERE = {
     "superfan worker",
     "superfan feed FILE",
     "superfan feed posts.jsonl",
+    "superfan tick",
     "superfan backtest",
     "superfan annotate",
     "superfan candidates list",
@@ -134,6 +136,18 @@ def test_dead_letters_are_listed_with_their_reasons(env: dict[str, str]) -> None
     assert len(listed.stdout.splitlines()) == 26
     future = superfan("dead-letters", "list", "--reason", "future", "-o", "json", env=env)
     assert [json.loads(line)["reason"] for line in future.stdout.splitlines()] == ["future"]
+
+
+def test_a_day_begins_on_every_partition(env: dict[str, str], settings: Settings) -> None:
+    """`tick` sends one record a partition; a day that is none, or has not begun, is wrong usage."""
+    done = superfan("tick", "--day", "2015-02-24", env=env)
+    assert done.returncode == 0, done.stderr
+    told = [(tick.partition, json.loads(tick.value)) for tick in records(settings, "ticks")]
+    assert sorted(told) == [(n, {"day": "2015-02-24"}) for n in range(4)]
+    for day in ("yesterday", "2999-01-01"):
+        refused = superfan("tick", "--day", day, env=env)
+        assert refused.returncode == 2
+        assert day.encode() in refused.stderr
 
 
 def test_all_is_well_when_it_is(env: dict[str, str]) -> None:
@@ -254,6 +268,7 @@ def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> Non
         "topics apply",
         "worker",
         "feed",
+        "tick",
         "backtest",
         "annotate",
         "candidates",
