@@ -9,7 +9,6 @@ import signal
 import statistics
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -45,7 +44,7 @@ def main() -> int:
             console.print(f"  {said}")
     Console().print(_table(outcomes))
     if chosen.json is not None:
-        chosen.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+        chosen.json.write_text(json.dumps([vars(outcome) for outcome in outcomes], indent=1))
     right = all(not outcome.differences and not outcome.ended for outcome in outcomes)
     return 0 if right and all(outcome.naive_off for outcome in outcomes) else 1
 
