@@ -39,6 +39,9 @@ them (numbers as in `tests/integration/test_faust_traps.py`):
    `streams.state` restores what is needed before the streams are resumed.
 9. At a rebalance a fetch in flight is thrown away, and seeking to the committed offsets, which gets
    its records back, does nothing where none is committed yet -> `Consumer` seeks to the beginning.
+10. When a rebalance begins while another ends, the flow is opened in the middle of it; records that
+   are read behind the next seek are then emptied out of the buffers -> `_Restoring` opens the flow
+   itself, after the seek, and only for an assignment that is still in force.
 """
 
 import asyncio
@@ -399,6 +402,7 @@ class _Listener(driver.ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         coordinator = self._thread._ensure_consumer()._coordinator
         app = cast(ReliableApp, self._thread.app)
+        app.entered = app.rebalancing_count
         app.lease.watch(coordinator)
         await super().on_partitions_assigned(assigned)
         # One at once: streams wait for it, and the next is a tenth of a session away.
@@ -483,8 +487,30 @@ class _Restoring(Recovery):
     logger = _SERVICES
 
     async def _resume_streams(self, generation_id: int = 0) -> None:
-        if await cast(ReliableApp, self.app).restored(generation_id):
-            await super()._resume_streams(generation_id)
+        """In place of Faust's, which lets records flow for an assignment that is being taken away (10)."""
+        app = cast(ReliableApp, self.app)
+        consumer = app.consumer
+        # Of a worker that had no partitions Faust has left the flow open: what came before the seek is lost.
+        consumer.stop_flow()
+        app.flow_control.suspend()
+        if not await app.restored(generation_id):
+            return
+        await app.on_rebalance_complete.send()
+        assignment = consumer.assignment()
+        if assignment:
+            await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
+        if not app.in_force(generation_id):
+            return
+        # Nothing is awaited until the flow is open: a rebalance that begins now finds it open, and stops it.
+        app.delivery.resume()
+        self.completed.set()
+        consumer.resume_partitions(assignment)
+        app.flow_control.resume()
+        consumer.resume_flow()
+        self.tables.on_actives_ready()
+        self.tables.on_standbys_ready()
+        app.on_rebalance_end()
+        await cast(Any, app)._fetcher.maybe_start()
 
 
 class _Tables(TableManager):
@@ -530,6 +556,8 @@ class ReliableApp(faust.App):
         """the generation in which partitions were last restored, and which they are"""
         self._drained = True
         self._heartbeats: set[asyncio.Future[Any]] = set()
+        self.entered = 0
+        """the count of rebalances at which the newest assignment came"""
         super().__init__(
             name, broker_session_timeout=session, TableManager=f"{__name__}:{_Tables.__name__}", **options
         )
@@ -591,6 +619,11 @@ class ReliableApp(faust.App):
     async def _enter_assignment(self, app: Any, assigned: Any, **_: Any) -> None:
         self.delivery.forget()
 
+    def in_force(self, generation: int) -> bool:
+        """Whether the assignment of this generation is the newest, and no rebalance has begun since."""
+        newest = self.consumer_generation_id == generation and self.rebalancing_count == self.entered
+        return newest and not self.should_stop
+
     async def restored(self, generation: int) -> bool:
         """Bring the states of the assigned partitions here; False when they were taken away meanwhile.
 
@@ -605,7 +638,7 @@ class ReliableApp(faust.App):
 
     async def _restore(self, generation: int) -> bool:
         def wanted() -> bool:
-            return self.consumer_generation_id == generation and not self.should_stop
+            return self.in_force(generation)
 
         mine = _copartitioned(self.consumer.assignment())
         before, owned = self._owned
@@ -623,7 +656,6 @@ class ReliableApp(faust.App):
                 return False
             await asyncio.sleep(0.01)
         self._owned = (generation, mine)
-        self.delivery.resume()
         return True
 
     async def drain_and_commit(self) -> bool:
