@@ -57,6 +57,10 @@ ALIASES = {
 }  # fmt: skip
 """How posts write the names that two of the corpora give in a form of their own; regular expressions."""
 
+_TARGETED = {
+    "semeval": "semeval_train.jsonl", "dong": "dong_train.jsonl",
+    "sxsw": "sxsw_brands.jsonl", "entity": "entity_sentiment.jsonl",
+}  # fmt: skip
 _FILES: dict[Part, str] = {"train": "train.jsonl", "dev": "val.jsonl"}
 _URL = re.compile(r"https?://\S+|www\.\S+|\{link\}")
 _HANDLE = re.compile(r"@ ?\w+")
@@ -167,34 +171,30 @@ def place_of(text: str, target: str) -> tuple[int, int] | None:
 
 @cache
 def _targeted(data: Path) -> dict[str, tuple[Labelled, ...]]:
-    def named(corpus: str, file: str) -> Iterator[Labelled]:
-        for row in _rows(data / "targeted" / file):
-            if not row.get("irrelevant"):
-                text, target = row["text"], row["target"]
-                yield Labelled(text, row["polarity"], place_of(text, target), corpus, target)
-
-    def dong() -> Iterator[Labelled]:
-        for row in _rows(data / "targeted/dong_train.jsonl"):
-            place = row["start"], row["end"]
-            yield Labelled(row["text"], row["polarity"], place, "dong", row["target"])
-
     return {
-        "semeval": tuple(named("semeval", "semeval_train.jsonl")),
-        "dong": tuple(dong()),
-        "sxsw": tuple(named("sxsw", "sxsw_brands.jsonl")),
-        "entity": tuple(named("entity", "entity_sentiment.jsonl")),
+        corpus: tuple(
+            Labelled(row["text"], row["polarity"], _place(row), corpus, row["target"])
+            for row in _rows(data / "targeted" / file)
+            if not row.get("irrelevant")
+        )
+        for corpus, file in _TARGETED.items()
     }
+
+
+def _place(row: dict[str, Any]) -> tuple[int, int] | None:
+    return (row["start"], row["end"]) if "start" in row else place_of(row["text"], row["target"])
 
 
 @cache
 def _dev_keys(data: Path) -> frozenset[str]:
     """Keys of all posts of `dev`, whatever corpus puts them there."""
-    rows = [row for rows in _targeted(data).values() for row in rows]
     hashed = [_unescaped(row["text"]) for row in _rows(data / "sentiment/train.jsonl")]
-    hashed += [row.text for row in rows]
+    held_out = []
+    for corpus, file in _TARGETED.items():
+        for row in _rows(data / "targeted" / file):
+            (held_out if is_held_out(corpus, row["target"]) else hashed).append(row["text"])
     published = [" ".join(words) for corpus in MARKED for words, _ in _sentences(data, corpus, "dev")]
     published += [row["text"] for name in ("irony", "emotion") for row in _rows(data / name / _FILES["dev"])]
-    held_out = [row.text for row in rows if is_held_out(row.name, row.group)]
     return frozenset(map(key, itertools.chain(filter(is_dev, hashed), published, held_out)))
 
 

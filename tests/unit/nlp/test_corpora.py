@@ -1,0 +1,127 @@
+"""What trains and what measures never meet, shown on a small data folder of our own making."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from nlp import corpora
+
+POSTS = [f"word{i} is a very good word" for i in range(200)]
+TARGETS = [f"target{i}" for i in range(40)]
+BRANDS = [f"BrandNo{i}" for i in range(20)]
+
+
+def _rows(file: Path, rows: list[dict[str, object]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _conll(file: Path, posts: list[str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = ("\n".join(f"{word}\tO" for word in post.split()) for post in posts)
+    file.write_text("\n\n".join(lines) + "\n\n", encoding="utf-8")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Every corpus; each post is in all of them, written differently."""
+    about = [(f"{post} says {target}", target) for post, target in zip(POSTS, itertools.cycle(TARGETS))]
+    branded = [(f"{post} by {brand}", brand) for post, brand in zip(POSTS, itertools.cycle(BRANDS))]
+    everywhere = [text for text, _ in about + branded]
+    overall = [{"text": text.upper() + " http://t.co/1", "label": "positive"} for text in everywhere]
+    _rows(tmp_path / "sentiment/train.jsonl", [*overall, {"text": r"it\u2019s \"ok\"", "label": "neutral"}])
+    named = [{"text": f"@you {text}", "target": target, "polarity": "neutral"} for text, target in about]
+    _rows(tmp_path / "targeted/semeval_train.jsonl", named)
+    placed = [{"text": t, "target": "word", "start": 0, "end": 4, "polarity": "neutral"} for t in everywhere]
+    _rows(tmp_path / "targeted/dong_train.jsonl", placed)
+    linked = [{**row, "text": f"{row['text']} {{link}}"} for row in named]
+    _rows(tmp_path / "targeted/sxsw_brands.jsonl", linked)
+    marked = [
+        {"text": text, "target": brand, "polarity": "negative", "irrelevant": i % 7 == 0}
+        for i, (text, brand) in enumerate(branded)
+    ]
+    _rows(tmp_path / "targeted/entity_sentiment.jsonl", marked)
+    for name in corpora.MARKED:
+        _conll(tmp_path / f"ner/{name}.train.conll", everywhere)
+        _conll(tmp_path / f"ner/{name}.dev.conll", everywhere[5:15])
+    for name, label in (("irony", "irony"), ("emotion", "joy")):
+        _rows(tmp_path / name / "train.jsonl", [{"text": text, "label": label} for text in everywhere])
+        _rows(tmp_path / name / "val.jsonl", [{"text": text, "label": label} for text in everywhere[20:25]])
+    return tmp_path
+
+
+def _texts(data: Path, part: corpora.Part) -> dict[str, list[str]]:
+    found = {name: [row.text for row in rows] for name, rows in corpora.targeted(data, part).items()}
+    found["overall"] = [row.text for row in corpora.overall(data, part)]
+    for name, posts in corpora.entities(data, part).items():
+        found[name] = [" ".join(words) for words, _ in posts]
+    found["irony"] = [text for text, _ in corpora.irony(data, part)]
+    found["emotion"] = [text for text, _ in corpora.emotion(data, part)]
+    return found
+
+
+def test_no_post_is_on_both_sides(data: Path) -> None:
+    """Whatever corpus has a post in `dev`, none has it in `train`, however it is written there."""
+    train, dev = _texts(data, "train"), _texts(data, "dev")
+    assert all(train.values())
+    assert all(dev.values())
+    keys = [{corpora.key(text) for texts in part.values() for text in texts} for part in (train, dev)]
+    assert not keys[0] & keys[1]
+
+
+def test_held_out_targets_are_held_out_everywhere(data: Path) -> None:
+    """Some targets and brands, not all, have no post in any corpus's `train`."""
+    train = [text.lower().split() for texts in _texts(data, "train").values() for text in texts]
+    for corpus, groups in (("semeval", TARGETS), ("entity", BRANDS)):
+        held_out = {group for group in groups if corpora.is_held_out(corpus, group)}
+        in_dev = {row.group for row in corpora.targeted(data, "dev")[corpus]}
+        assert held_out
+        assert held_out <= in_dev
+        assert held_out < set(groups)
+        assert not any(group.lower() in words for group in held_out for words in train)
+
+
+def test_nothing_is_lost(data: Path) -> None:
+    """Each post of a corpus that is cut here is in one of its two parts."""
+    for name, rows in (("overall", 401), ("semeval", 200), ("dong", 400), ("sxsw", 200)):
+        assert len(_texts(data, "train")[name]) + len(_texts(data, "dev")[name]) == rows
+
+
+def test_about_a_tenth_is_dev() -> None:
+    """The hash puts one post in ten aside, the same ones on every machine."""
+    posts = [f"post number {i}" for i in range(5_000)]
+    assert 0.08 < sum(map(corpora.is_dev, posts)) / len(posts) < 0.12
+    assert [i for i in range(40) if corpora.is_dev(posts[i])] == [4, 17, 20, 37, 39]
+
+
+def test_what_a_key_ignores() -> None:
+    """Case, handles, links, entities, gaps and marks do not tell two copies of a post apart; words do."""
+    assert corpora.key("RT @Me: Tom &amp; Al's  http://t.co/x") == corpora.key("rt @You : tom al 's {link}")
+    assert corpora.key("good") != corpora.key("goods")
+
+
+def test_what_is_read_is_clean(data: Path) -> None:
+    """Escapes of the one file that has them are resolved; irrelevant rows are left out."""
+    texts = [text for part in ("train", "dev") for text in _texts(data, part)["overall"]]  # type: ignore[arg-type]
+    assert 'it’s "ok"' in texts
+    entity = [row for part in ("train", "dev") for row in corpora.targeted(data, part)["entity"]]  # type: ignore[arg-type]
+    assert len(entity) == sum(i % 7 != 0 for i in range(200))
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "found"),
+    [
+        ("Pineapple or apple", "apple", "apple"),
+        ("#AppleWatch!", "apple", "Apple"),
+        ("dear @Microsoft", "@microsoft", "Microsoft"),
+        ("Happy Valentine's Day", "valentine 's day", "Valentine's Day"),
+        ("I play GTA all day", "GrandTheftAuto(GTA)", "GTA"),
+        ("nothing here", "apple", None),
+    ],
+)
+def test_where_a_target_is_named(text: str, target: str, found: str | None) -> None:
+    """A target is found as a word, else inside one, in the form posts write it; or not at all."""
+    place = corpora.place_of(text, target)
+    assert (place and text[slice(*place)]) == found
