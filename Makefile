@@ -6,9 +6,10 @@ TEST_ARGS ?=
 CHAOS_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
+EVALUATE_ARGS ?= --card nlp/MODEL_CARD.md
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench lint format train clean
+.PHONY: help demo test chaos bench lint format train evaluate clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,6 +27,12 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "pip>=25.1"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
 		--group tests --group lint --group types
+	@touch $@
+
+$(VENV)/evaluate.stamp: $(VENV)/demo.stamp
+	@echo "Installing what the text pipeline is compared with …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "pip>=25.1"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group evaluate
 	@touch $@
 
 demo: $(VENV)/demo.stamp ## real posts through a real Kafka, and the board of candidates at the end
@@ -53,6 +60,10 @@ format: $(VENV)/test.stamp ## put the code in shape
 train: $(VENV)/demo.stamp ## train the entity recogniser anew; DATA= names the folder with ner/*.conll
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds ner/*.conll"; exit 2; }
 	@$(BIN)/python -m nlp.train --data "$(DATA)"
+
+evaluate: $(VENV)/evaluate.stamp ## measure the text pipeline beside baselines; DATA= names the folder of the corpora
+	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/, ner/ and airline/"; exit 2; }
+	@$(BIN)/python -m nlp.evaluate --data "$(DATA)" $(EVALUATE_ARGS)
 
 clean: ## take away what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis superfan.db superfan.db-wal superfan.db-shm report.html

@@ -189,7 +189,7 @@ def _place(row: dict[str, Any]) -> tuple[int, int] | None:
 def _dev_keys(data: Path) -> frozenset[str]:
     """Keys of all posts of `dev`, whatever corpus puts them there."""
     hashed = [_unescaped(row["text"]) for row in _rows(data / "sentiment/train.jsonl")]
-    held_out = []
+    held_out: list[str] = []
     for corpus, file in _TARGETED.items():
         for row in _rows(data / "targeted" / file):
             (held_out if is_held_out(corpus, row["target"]) else hashed).append(row["text"])

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
+Label = TypeVar("Label", bound=str)
 Span = tuple[int, int, str]
 """Start, end, label."""
 
@@ -46,7 +48,7 @@ def span_f1(wanted: Sequence[Collection[Span]], said: Sequence[Collection[Span]]
     return _share(2 * sum(len(w & s) for w, s in pairs), sum(len(w) + len(s) for w, s in pairs))
 
 
-def calibration_error(wanted: Sequence[str], said: Sequence[Mapping[str, float]], bins: int = 15) -> float:
+def calibration_error(wanted: Sequence[str], said: Sequence[Mapping[Label, float]], bins: int = 15) -> float:
     """Expected calibration error: how far confidence is from accuracy, over bins of equal width.
 
     `said` are probabilities by label; the likeliest label counts as the answer, its probability as
