@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 
 from models.annotations import Annotation, Label, Sentiment
 from models.posts import Post
@@ -61,7 +62,7 @@ def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
     repost = annotation.text.startswith("RT @")
     found = []
     for brand, sentiments in sorted(mentions.items()):
-        sentiment = _mean(sentiments)
+        sentiment = mean_of(sentiments)
         ambiguous = sentiment.label == "positive" and "irony" in cues
         plain = not (sponsored or giveaway or ambiguous or repost)
         found.append(
@@ -81,7 +82,8 @@ def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
     return tuple(found)
 
 
-def _mean(sentiments: list[Sentiment]) -> Sentiment:
+def mean_of(sentiments: Sequence[Sentiment]) -> Sentiment:
+    """One sentiment of at least one: the mean of their probabilities."""
     if len(sentiments) == 1:
         return sentiments[0]
     labels: tuple[Label, ...] = ("positive", "neutral", "negative")

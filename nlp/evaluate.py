@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from models.annotations import Annotation, Label, Sentiment
 from models.brands import Brand
+from models.opinions import mean_of
 from nlp import corpora, figures, measures
 from nlp.baselines import SmallEnglish, TfIdf, Vader
 from nlp.corpora import Labelled
@@ -335,10 +336,9 @@ def _asked(post: Labelled) -> TextIn:
 
 
 def _of_brand(annotation: Annotation, brand: str) -> Sentiment:
-    """What a post says of a brand: the mean of its mentions, as `models.opinions` takes it."""
-    found = [m.sentiment for m in annotation.brands if m.brand == brand] or [annotation.sentiment]
-    mean = {label: sum(s.probabilities[label] for s in found) / len(found) for label in LABELS}
-    return Sentiment(label=max(LABELS, key=mean.__getitem__), probabilities=mean)
+    """What a post says of a brand; the whole post's sentiment where the brand is not found."""
+    found = [mention.sentiment for mention in annotation.brands if mention.brand == brand]
+    return mean_of(found) if found else annotation.sentiment
 
 
 def _scored(

@@ -28,6 +28,7 @@ RUN_HERE = {
     "superfan tick",
     "superfan backtest",
     "superfan annotate",
+    "superfan nlp explain TEXT",
     "superfan candidates list",
     "superfan candidates show KEY",
     "superfan dead-letters list",
@@ -229,6 +230,42 @@ def test_annotate_answers_each_line_in_order(env: dict[str, str]) -> None:
     assert [t["text"] for t in found[2]["targets"]] == ["it"]
 
 
+def test_explain_names_the_words_behind_a_sentiment(env: dict[str, str]) -> None:
+    """People read what was found and why; programs get the same as one line of JSON, or the drops as CSV."""
+    text = "I love @JetBlue [/b] \x1b[31m but the queue was awful"
+    asked = ("nlp", "explain", text, "--target", "queue")
+    read = superfan(*asked, env=env)
+    assert read.returncode == 0, read.stderr
+    shown = read.stdout.decode()
+    assert all(word in shown for word in ("JetBlue", "queue", "love", "awful", "points"))
+    assert "\x1b" not in shown
+    told = json.loads(superfan(*asked, "-o", "json", env=env).stdout)
+    assert [(f["of"], f["name"]) for f in told["findings"]] == [
+        ("text", ""),
+        ("brand", "JetBlue"),
+        ("target", "queue"),
+    ]
+    rows = superfan(*asked, "-o", "csv", env=env).stdout.decode().splitlines()
+    assert rows[0] == "of,name,label,token,start,end,drop"
+    assert len(rows) == 1 + sum(len(f["moves"]) for f in told["findings"])
+
+
+def test_explain_looks_for_the_brands_it_is_told(env: dict[str, str]) -> None:
+    """`--brand` stands for the settings' brands; a name that can be none is wrong usage."""
+    text = "I love @acme and @JetBlue"
+    told = json.loads(superfan("nlp", "explain", text, "--brand", "Acme", "-o", "json", env=env).stdout)
+    assert [b["brand"] for b in told["annotation"]["brands"]] == ["Acme"]
+    known = superfan("nlp", "explain", "my TrueBlue points", "--brand", "jetblue", "-o", "json", env=env)
+    assert [b["brand"] for b in json.loads(known.stdout)["annotation"]["brands"]] == ["JetBlue"]
+    assert superfan("nlp", "explain", text, "--brand", "a/b", env=env).returncode == 2
+
+
+def test_help_is_quick() -> None:
+    """The command line alone loads no text pipeline."""
+    code = "import sys, streams.cli; sys.exit('spacy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_backtest_writes_three_files(env: dict[str, str], fans: list[bytes], tmp_path: Path) -> None:
     """Profiles, candidates and dead letters; the same files give the same bytes."""
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join([*fans, b"{oops"]))
@@ -271,6 +308,8 @@ def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> Non
         "tick",
         "backtest",
         "annotate",
+        "nlp",
+        "nlp explain",
         "candidates",
         "candidates list",
         "candidates show",
