@@ -41,6 +41,9 @@ DEV_SHARE = 10
 HELD_OUT_SHARE = {"semeval": 10, "entity": 5}
 """corpus -> one target in so many is held out wholly"""
 
+MASK = "it"
+"""stands in for a target whose name must not matter"""
+
 ALIASES = {
     "iPad or iPhone App": "ipad|iphone|app", "Android App": "android|app",
     "Other Google product or service": "google", "Other Apple product or service": "apple",
@@ -167,6 +170,17 @@ def place_of(text: str, target: str) -> tuple[int, int] | None:
         if found := re.search(pattern, text, re.IGNORECASE):
             return found.span()
     return None
+
+
+def masked(post: Labelled) -> Labelled:
+    """The post with every occurrence of its target's name, as it stands there, replaced by `MASK`."""
+    if post.target is None:
+        return post
+    start, end = post.target
+    name = re.compile(re.escape(post.text[start:end]), re.IGNORECASE)
+    before = name.sub(MASK, post.text[:start])
+    text = before + MASK + name.sub(MASK, post.text[end:])
+    return Labelled(text, post.label, (len(before), len(before) + len(MASK)), post.name, post.group)
 
 
 @cache

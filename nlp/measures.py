@@ -1,7 +1,8 @@
 """Measures of what a model says against what people said. All are shares, 0 to 1; of nothing they are 0."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 Label = TypeVar("Label", bound=str)
@@ -60,6 +61,12 @@ def calibration_error(wanted: Sequence[str], said: Sequence[Mapping[Label, float
         confidence = probabilities[answer]
         surplus[min(int(confidence * bins), bins - 1)] += confidence - (answer == label)
     return _share(sum(map(abs, surplus)), len(wanted))
+
+
+def in_characters(words: Sequence[str], spans: Iterable[Span]) -> set[Span]:
+    """Spans of words as spans of the text that the words make, one space between two."""
+    starts = list(accumulate((len(word) + 1 for word in words), initial=0))
+    return {(starts[start], starts[end] - 1, label) for start, end, label in spans}
 
 
 def _right(wanted: Sequence[str], said: Sequence[str]) -> Counter[str]:

@@ -125,3 +125,13 @@ def test_where_a_target_is_named(text: str, target: str, found: str | None) -> N
     """A target is found as a word, else inside one, in the form posts write it; or not at all."""
     place = corpora.place_of(text, target)
     assert (place and text[slice(*place)]) == found
+
+
+def test_a_masked_post_names_its_target_nowhere() -> None:
+    """Every occurrence is replaced, and the place is that of the one that was meant."""
+    post = corpora.Labelled("#apple! Apple or APPLE?", "positive", (8, 13), "semeval", "apple")
+    masked = corpora.masked(post)
+    assert masked.text == "#it! it or it?"
+    assert masked.target == (5, 7)
+    unplaced = corpora.Labelled("good", "positive", None, "entity", "Apple")
+    assert corpora.masked(unplaced) == unplaced

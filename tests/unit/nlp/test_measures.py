@@ -35,6 +35,16 @@ def test_spans() -> None:
     assert measures.span_f1(wanted, said) == pytest.approx(2 * 1 / (3 + 4))
 
 
+def test_spans_of_words_become_spans_of_characters() -> None:
+    """They cut out of the joined text what they cut out of the words."""
+    words = ["@", "Ann", "flies", "Air", "Canada"]
+    found = measures.in_characters(words, [(1, 2, "PERSON"), (3, 5, "ORG")])
+    assert {(" ".join(words)[start:end], label) for start, end, label in found} == {
+        ("Ann", "PERSON"),
+        ("Air Canada", "ORG"),
+    }
+
+
 def test_calibration() -> None:
     """In each bin the distance of mean confidence and accuracy, weighed by the bin's share."""
     wanted = ["a", "b", "a", "b"]
