@@ -9,6 +9,7 @@ import argparse
 import json
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -109,7 +110,8 @@ def main() -> None:
     with Progress(*columns, console=talk) as progress, threadpool_limits(1):
         run = Evaluation(arguments.data, progress, quick=arguments.quick)
         rows = list(run.rows())
-    Console().print(figures.terminal(rows, "A sample" if arguments.quick else "Development splits"))
+    out = Console() if sys.stdout.isatty() else Console(width=140)
+    out.print(figures.terminal(rows, "A sample" if arguments.quick else "Development splits"))
     found = {"sample": arguments.quick, "rows": [_as_json(row) for row in rows], **run.details}
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -142,7 +144,7 @@ class Evaluation:
     def _overall(self) -> Iterator[Row]:
         posts = self._sample(corpora.overall(self._data, "dev"))
         texts, wanted = [post.text for post in posts], [post.label for post in posts]
-        said = [a.sentiment for a in self._annotations("Overall", map(TextIn, texts), len(texts))]
+        said = [a.sentiment for a in self._annotations("overall", map(TextIn, texts), len(texts))]
         scored = _scored(measures.macro_recall, wanted, said, self._baselines(texts))
         yield Row("overall sentiment, macro recall", *scored, 0.66, 0.71)
         yield Row("overall sentiment, calibration error", _calibration(wanted, said))
@@ -168,7 +170,7 @@ class Evaluation:
             name = f"towards {title}, macro F1"
             for shown, read in ((name, posts), (f"{name}, name masked", list(map(corpora.masked, posts)))):
                 texts = [post.text for post in read]
-                annotations = self._annotations(title.capitalize(), map(_asked, read), len(read))
+                annotations = self._annotations(title, map(_asked, read), len(read))
                 said = [a.targets[0].sentiment if a.targets else a.sentiment for a in annotations]
                 baselines = self._baselines(texts, annotations)
                 goals = (must, aim) if read is posts else (None, None)
@@ -184,7 +186,7 @@ class Evaluation:
             posts = self._sample(corpora.airline(self._data, least))
             wanted, texts = [post.label for post in posts], [post.text for post in posts]
             ins = [TextIn(text, "x") for text in texts]
-            annotations = self._annotations(title.capitalize(), ins, len(ins), annotator)
+            annotations = self._annotations(title, ins, len(ins), annotator)
             said = [_of_brand(a, post.group) for a, post in zip(annotations, posts, strict=True)]
             baselines = self._baselines(texts, annotations)
             goals = (0.68, 0.74) if least else (None, None)
@@ -269,7 +271,7 @@ class Evaluation:
         size, rounds = (SAMPLE, 3) if self._quick else (POSTS_A_ROUND, ROUNDS)
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
         # One round more: the first fills the caches, and is not counted.
-        for number in self._progress.track(range(rounds + 1), description="Race"):
+        for number in self._progress.track(range(rounds + 1), description="race"):
             posts = texts[number * size : (number + 1) * size]
             for name, read in contestants.items():
                 started = time.process_time()
@@ -287,7 +289,7 @@ class Evaluation:
 
     def _trained(self) -> TfIdf:
         posts = corpora.overall(self._data, "train")
-        task = self._progress.add_task("Training TF-IDF", total=1)
+        task = self._progress.add_task("training TF-IDF", total=1)
         trained = TfIdf(self._sample(posts, 10 * SAMPLE))
         self._progress.advance(task)
         return trained
