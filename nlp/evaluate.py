@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of the corpora")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--card", type=Path, help="write them between the markers of this model card")
-    parser.add_argument("--quick", action="store_true", help="a sample: a minute, and figures that shake")
+    parser.add_argument("--quick", action="store_true", help="a sample: fast, and figures that shake")
     arguments = parser.parse_args()
     if arguments.quick and arguments.card:
         parser.error("--quick measures a sample, and no figure of a sample belongs in a card")
