@@ -4,15 +4,17 @@ The table is `assets/cues.toml`; its head says how a phrase is written.
 """
 
 import tomllib
-from collections.abc import Iterator
-from functools import cache
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import product
-from typing import Any, get_args
+from typing import get_args
 
+from spacy.lang.en.lex_attrs import like_num
 from spacy.language import Language
-from spacy.matcher import Matcher, PhraseMatcher
-from spacy.tokens import Doc
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
 from models.annotations import Cue
@@ -36,8 +38,9 @@ def phrases() -> dict[str, tuple[str, ...]]:
 
 
 def spelled_out(phrase: str) -> Iterator[str]:
-    """The phrases that `a|b c` stands for."""
-    return map(" ".join, product(*(word.split("|") for word in phrase.split())))
+    """The phrases that `a|b * c` stands for: each choice, with a word in the gap (`*`) and without."""
+    choices = (["", "*"] if word == "*" else word.split("|") for word in phrase.split())
+    return (" ".join(filter(None, chosen)) for chosen in product(*choices))
 
 
 @Language.factory("superfan_cues", assigns=["doc._.cues", "doc._.evidence", "doc.spans"])
@@ -50,21 +53,21 @@ class Cues:
     """Sets `doc._.cues` (sorted, distinct), `doc._.evidence` and `doc.spans["complaints"]`."""
 
     def __init__(self, nlp: Language) -> None:
-        # Plain phrases cost next to nothing in a PhraseMatcher; only those with gaps need the slower one.
+        # A PhraseMatcher takes no longer for many phrases than for one, but knows no gaps and no numbers.
         self._plain = PhraseMatcher(nlp.vocab, attr="LOWER")
-        self._gapped = Matcher(nlp.vocab)
+        self._gapped: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
         for cue, found in phrases().items():
-            for phrase in found:
+            for phrase in (plain for written in found for plain in spelled_out(written)):
                 words = phrase.split()
                 if {"*", "0"} & set(words):
-                    self._gapped.add(cue, [[_token(word) for word in words]])
+                    self._gapped[words[0]].append((cue, words))
                 else:
-                    self._plain.add(cue, [nlp.make_doc(plain) for plain in spelled_out(phrase)])
+                    self._plain.add(cue, [nlp.make_doc(phrase)])
 
     def __call__(self, doc: Doc) -> Doc:
         """The same document."""
         lower = [word.lower() for word in words_of(doc)]
-        found = [*self._plain(doc, as_spans=True), *self._gapped(doc, as_spans=True)]
+        found = [*self._plain(doc, as_spans=True), *self._with_gaps(doc, lower)]
         spans = [s for s in found if s.label_ not in _EVIDENCE or not _taken_back(lower, s.start)]
         cues = {span.label_ for span in spans}
         if _BESIDE_COMPLAINT in cues and "complaint" in cues:
@@ -77,16 +80,25 @@ class Cues:
         doc.spans["complaints"] = filter_spans([span for span in spans if span.label_ == "complaint"])
         return doc
 
+    def _with_gaps(self, doc: Doc, lower: Sequence[str]) -> Iterator[Span]:
+        words = ["0" if _is_number(word) else word for word in lower]
+        for start, word in enumerate(words):
+            for cue, phrase in self._gapped.get(word, ()):
+                here = words[start : start + len(phrase)]
+                if len(here) == len(phrase) and all(map(_fits, phrase, here)):
+                    yield Span(doc, start, start + len(phrase), label=cue)
+
 
 _CUES: frozenset[str] = frozenset(get_args(Cue))
 
 
-def _token(word: str) -> dict[str, Any]:
-    if word == "*":
-        return {"IS_SPACE": False, "OP": "?"}
-    if word == "0":
-        return {"LIKE_NUM": True}
-    return {"LOWER": {"IN": word.split("|")} if "|" in word else word}
+@lru_cache(maxsize=50_000)
+def _is_number(word: str) -> bool:
+    return bool(like_num(word))
+
+
+def _fits(asked: str, word: str) -> bool:
+    return asked in {"*", word}
 
 
 def _taken_back(lower: list[str], start: int) -> bool:
