@@ -14,13 +14,15 @@ EMOJI = (
     r"[\uFE0F\U0001F3FB-\U0001F3FF]{0,2}(?:\u200D[\U0001F300-\U0001FAFF\u2600-\u27BF][\uFE0F\U0001F3FB-\U0001F3FF]{0,2}){0,4}"
 )
 EMOTICON = r"[<>]?[:;=8xX][\-o*']?[)\](\[dDpP/\\|@3*]{1,50}(?!\w)|<3+|\^_?\^|[oO]_[oO]"
+ENTITY = r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{1,6});"
 # Each alternative consumes what it matches and bounds its repetitions: no input makes it backtrack far.
 # A mark inside a word makes no handle or hashtag (`me@united.com`); a full stop before a capital
 # ends a sentence though no space follows; hyphens and slashes part words (`Delta/United`).
 # One space belongs to the token before it, other white space is a token of its own.
 PIECE = re.compile(
-    rf"(https?://\S{{1,2000}}|www\.\S{{1,2000}}|(?<!\w)[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}"
-    r"|[^\W_]{1,200}(?:(?:['’&]|\.(?![A-Z][a-z]))[^\W_]{1,200}){0,8}|(?P<mark>[^\w\s])(?P=mark){0,50}|\S|\s+)( ?)"
+    rf"(https?://\S{{1,2000}}|www\.\S{{1,2000}}|(?<!\w)[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}|{ENTITY}"
+    rf"|[^\W_]{{1,200}}(?:(?:['’]|(?!{ENTITY})&|\.(?![A-Z][a-z]))[^\W_]{{1,200}}){{0,8}}"
+    r"|(?P<mark>[^\w\s])(?P=mark){0,50}|\S|\s+)( ?)"
 )
 _WORDS = "superfan_words"
 _SPLIT = re.compile(r"(?i)^(.+?)(n['’]t|['’](?:s|m|re|ve|ll|d))$")

@@ -1,6 +1,7 @@
 """What callers of the pipeline may rely on beside the table of cases."""
 
 import itertools
+import re
 import time
 
 import pytest
@@ -131,10 +132,11 @@ def test_sentiment_is_monotone() -> None:
 def test_every_cue_phrase_is_found(annotate: Annotate) -> None:
     """Each phrase of the table, written out, sets its cue."""
     for cue, written in phrases().items():
-        if cue == "irony_beside_complaint":
+        if cue in {"irony_beside_complaint", "nothing"}:
             continue
         for phrase in (p for w in written for p in spelled_out(w)):
-            text = phrase.replace(" *", "").replace("* ", "").replace("0", "2")
+            words = phrase.replace("*", "really").replace("0", "2").removeprefix("^ ")
+            text = re.sub(r" (?=n't|'\w)", "", words)
             assert cue in annotate(text).cues, f"{cue}: {phrase}"
 
 
