@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 TEST_ARGS ?=
 CHAOS_ARGS ?=
 BENCH_ARGS ?=
+# Without a name, BENCH_ARGS are those of `recovery`, which takes the longest.
+BENCH ?= $(if $(BENCH_ARGS),recovery,recovery pool)
 DEMO_ARGS ?=
 EVALUATE_ARGS ?= --card nlp/MODEL_CARD.md
 
@@ -44,8 +46,8 @@ test: $(VENV)/test.stamp ## every test, those on a real broker and a real Postgr
 chaos: $(VENV)/test.stamp ## the long proof: three seeds of faults on a real Kafka; half an hour
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
-bench: $(VENV)/test.stamp ## how fast a million authors are recovered, beside Faust's own tables
-	@$(BIN)/python -m tests.bench.recovery $(BENCH_ARGS)
+bench: $(VENV)/test.stamp ## how fast states are recovered and posts annotated; BENCH=recovery or BENCH=pool for one
+	@for name in $(BENCH); do $(BIN)/python -m tests.bench.$$name $(BENCH_ARGS) || exit 1; done
 
 lint: $(VENV)/test.stamp ## style, types, and the direction of imports
 	@$(BIN)/ruff format --check .

@@ -55,8 +55,9 @@ class TargetMention(Record, frozen=True):
 class Annotation(Record, frozen=True):
     """Everything the pipeline says about one text.
 
-    `lang` is an ISO 639-1 code or null when it cannot be told. `cues` are sorted and distinct.
-    `evidence` holds the words behind the ownership, purchase and recommendation cues, as found.
+    `lang` is an ISO 639 code, of two letters where there is one, or null when it cannot be told.
+    `cues` are sorted and distinct. `evidence` holds the words behind the ownership,
+    purchase and recommendation cues, as found.
     """
 
     text: str

@@ -4,15 +4,17 @@ The table is `assets/cues.toml`; its head says how a phrase is written.
 """
 
 import tomllib
-from collections.abc import Iterator
-from functools import cache
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from importlib.resources import files
-from itertools import product
-from typing import Any, get_args
+from itertools import chain, product
+from typing import NamedTuple, get_args
 
+from spacy.lang.en.lex_attrs import like_num
 from spacy.language import Language
-from spacy.matcher import Matcher, PhraseMatcher
-from spacy.tokens import Doc
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
 from models.annotations import Cue
@@ -20,12 +22,14 @@ from nlp.tokenizer import words_of
 
 MAX_EVIDENCE = 3
 _EVIDENCE = frozenset({"ownership", "purchase", "recommendation"})
+_NOTHING = "nothing"
 _BESIDE_COMPLAINT = "irony_beside_complaint"
 _NEGATIONS = frozenset(
     {"n't", "not", "never", "no", "dont", "wont", "cant", "didnt", "cannot", "stop", "nor"}
 )
-_REACH = 3
-"""tokens before a phrase in which a negation takes it back ("would not recommend")"""
+_ANY: frozenset[str] = frozenset()
+_REACH = {"complaint": 2} | dict.fromkeys(_EVIDENCE, 3)
+"""tokens before a phrase in which a negation takes it back: "would not recommend", "was not delayed" """
 
 
 @cache
@@ -36,8 +40,21 @@ def phrases() -> dict[str, tuple[str, ...]]:
 
 
 def spelled_out(phrase: str) -> Iterator[str]:
-    """The phrases that `a|b c` stands for."""
-    return map(" ".join, product(*(word.split("|") for word in phrase.split())))
+    """The phrases that `a|b * c` stands for: each choice, with a word in the gap (`*`) and without."""
+    choices = (["", "*"] if word == "*" else _choices(word) for word in phrase.split())
+    return (" ".join(filter(None, chosen)) for chosen in product(*choices))
+
+
+def _choices(word: str) -> list[str]:
+    return word.split("|") if word != "|" else [word]
+
+
+class _Gapped(NamedTuple):
+    """A phrase with `*` or `0` in it, or one that begins what is said. An empty set is any word."""
+
+    cue: str
+    words: tuple[frozenset[str], ...]
+    begins: bool
 
 
 @Language.factory("superfan_cues", assigns=["doc._.cues", "doc._.evidence", "doc.spans"])
@@ -50,22 +67,33 @@ class Cues:
     """Sets `doc._.cues` (sorted, distinct), `doc._.evidence` and `doc.spans["complaints"]`."""
 
     def __init__(self, nlp: Language) -> None:
-        # Plain phrases cost next to nothing in a PhraseMatcher; only those with gaps need the slower one.
+        # A PhraseMatcher takes no longer for many phrases than for one, but knows no gaps and no numbers.
         self._plain = PhraseMatcher(nlp.vocab, attr="LOWER")
-        self._gapped = Matcher(nlp.vocab)
+        self._gapped: dict[str, list[_Gapped]] = defaultdict(list)
         for cue, found in phrases().items():
             for phrase in found:
-                words = phrase.split()
-                if {"*", "0"} & set(words):
-                    self._gapped.add(cue, [[_token(word) for word in words]])
+                if {"*", "0", "^"} & set(phrase.replace("|", " ").split()):
+                    self._add_gapped(cue, phrase)
                 else:
-                    self._plain.add(cue, [nlp.make_doc(plain) for plain in spelled_out(phrase)])
+                    plain = [Doc(nlp.vocab, words=words.split()) for words in spelled_out(phrase)]
+                    self._plain.add(cue, plain)
+
+    def _add_gapped(self, cue: str, phrase: str) -> None:
+        begins = phrase.startswith("^ ")
+        words = [
+            [(), (_ANY,)] if word == "*" else [(frozenset(_choices(word)),)]
+            for word in phrase.removeprefix("^ ").split()
+        ]
+        for filled in product(*words):
+            gapped = _Gapped(cue, tuple(chain.from_iterable(filled)), begins)
+            for first in gapped.words[0]:
+                self._gapped[first].append(gapped)
 
     def __call__(self, doc: Doc) -> Doc:
         """The same document."""
         lower = [word.lower() for word in words_of(doc)]
-        found = [*self._plain(doc, as_spans=True), *self._gapped(doc, as_spans=True)]
-        spans = [s for s in found if s.label_ not in _EVIDENCE or not _taken_back(lower, s.start)]
+        found = [*self._plain(doc, as_spans=True), *self._with_gaps(doc, lower)]
+        spans = _meant(found, lower)
         cues = {span.label_ for span in spans}
         if _BESIDE_COMPLAINT in cues and "complaint" in cues:
             cues.add("irony")
@@ -77,17 +105,39 @@ class Cues:
         doc.spans["complaints"] = filter_spans([span for span in spans if span.label_ == "complaint"])
         return doc
 
+    def _with_gaps(self, doc: Doc, lower: Sequence[str]) -> Iterator[Span]:
+        words = ["0" if _is_number(word) else word for word in lower]
+        for start, word in enumerate(words):
+            for cue, phrase, begins in self._gapped.get(word, ()):
+                end = start + len(phrase)
+                fits = end <= len(words) and all(map(_fits, phrase, words[start:end]))
+                if fits and (not begins or _begins(words, start)):
+                    yield Span(doc, start, end, label=cue)
+
 
 _CUES: frozenset[str] = frozenset(get_args(Cue))
 
 
-def _token(word: str) -> dict[str, Any]:
-    if word == "*":
-        return {"IS_SPACE": False, "OP": "?"}
-    if word == "0":
-        return {"LIKE_NUM": True}
-    return {"LOWER": {"IN": word.split("|")} if "|" in word else word}
+@lru_cache(maxsize=50_000)
+def _is_number(word: str) -> bool:
+    return bool(like_num(word))  # type: ignore[no-untyped-call]
 
 
-def _taken_back(lower: list[str], start: int) -> bool:
-    return not _NEGATIONS.isdisjoint(lower[max(0, start - _REACH) : start])
+def _fits(asked: frozenset[str], word: str) -> bool:
+    return not asked or word in asked
+
+
+def _begins(words: Sequence[str], start: int) -> bool:
+    before = words[start - 1] if start else "@"
+    return before[0] in "@#" or not before[-1].isalnum()
+
+
+def _meant(spans: Sequence[Span], lower: Sequence[str]) -> list[Span]:
+    """The phrases that are not taken back and touch none of those that mean nothing."""
+    nothing = {i for span in spans if span.label_ == _NOTHING for i in range(span.start, span.end)}
+    return [
+        span
+        for span in spans
+        if nothing.isdisjoint(range(span.start, span.end))
+        and _NEGATIONS.isdisjoint(lower[max(0, span.start - _REACH.get(span.label_, 0)) : span.start])
+    ]

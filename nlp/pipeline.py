@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,8 @@ CONFIG = Path(str(files("nlp").joinpath("config.cfg")))
 NER = Path(str(files("nlp").joinpath("assets/ner")))
 BATCH = 256
 """texts the pipeline works on at a time"""
+ZONE = 500_000
+"""characters that are read before the words they brought along are forgotten"""
 _PLACES = "superfan_places"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -68,23 +71,34 @@ def catalogue_of(nlp: Language) -> BrandCatalogue:
 class Annotator:
     """Annotates texts against a catalogue of brands. Loading takes a second; then it is pure.
 
-    Not for several threads at once: strings a text brings along are forgotten after its batch.
+    Not for several threads at once. The words that texts bring along are forgotten now and then.
     """
 
     def __init__(self, brands: Sequence[Brand]) -> None:
         self._nlp = build(brands)
         self._catalogue = catalogue_of(self._nlp)
+        self._zone = ExitStack()
+        self._read = ZONE
 
     def annotate(self, texts: Iterable[TextIn]) -> Iterator[Annotation]:
         """One annotation for each text, in order. Never raises for what a text holds."""
         waiting = iter(texts)
         while batch := list(islice(waiting, BATCH)):
-            # Without a zone the vocabulary of a worker that lives for weeks would keep every word it met.
-            with self._nlp.memory_zone():
-                asked = [_targets(text_in) for text_in in batch]
-                docs = self._nlp.pipe(map(self._doc, batch, asked), batch_size=BATCH)
-                annotations = list(map(self._annotation, docs, batch, asked))
+            self._forget()
+            self._read += sum(min(len(text_in.text), MAX_TEXT) for text_in in batch)
+            asked = [_targets(text_in) for text_in in batch]
+            docs = self._nlp.pipe(map(self._doc, batch, asked), batch_size=BATCH)
+            # A list: what is yielded must not point into a zone that is left meanwhile.
+            annotations = list(map(self._annotation, docs, batch, asked))
             yield from annotations
+
+    def _forget(self) -> None:
+        # Without a zone the vocabulary of a worker that lives for weeks would keep every word it met;
+        # with one for each batch, most of a batch's words would have to be learnt again.
+        if self._read >= ZONE:
+            self._zone.close()
+            self._zone.enter_context(self._nlp.memory_zone())
+            self._read = 0
 
     def _doc(self, text_in: TextIn, targets: list[Target]) -> Doc:
         # A lone surrogate is no character and has no UTF-8; as long as it is, so that offsets hold.

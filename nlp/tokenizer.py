@@ -14,12 +14,15 @@ EMOJI = (
     r"[\uFE0F\U0001F3FB-\U0001F3FF]{0,2}(?:\u200D[\U0001F300-\U0001FAFF\u2600-\u27BF][\uFE0F\U0001F3FB-\U0001F3FF]{0,2}){0,4}"
 )
 EMOTICON = r"[<>]?[:;=8xX][\-o*']?[)\](\[dDpP/\\|@3*]{1,50}(?!\w)|<3+|\^_?\^|[oO]_[oO]"
+ENTITY = r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{1,6});"
 # Each alternative consumes what it matches and bounds its repetitions: no input makes it backtrack far.
 # A mark inside a word makes no handle or hashtag (`me@united.com`); a full stop before a capital
 # ends a sentence though no space follows; hyphens and slashes part words (`Delta/United`).
-TOKEN = re.compile(
-    rf"https?://\S{{1,2000}}|www\.\S{{1,2000}}|(?<!\w)[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}"
-    r"|[^\W_]{1,200}(?:(?:['’&]|\.(?![A-Z][a-z]))[^\W_]{1,200}){0,8}|([^\w\s])\1{0,50}|\S"
+# One space belongs to the token before it, other white space is a token of its own.
+PIECE = re.compile(
+    rf"(https?://\S{{1,2000}}|www\.\S{{1,2000}}|(?<!\w)[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}|{ENTITY}"
+    rf"|[^\W_]{{1,200}}(?:(?:['’]|(?!{ENTITY})&|\.(?![A-Z][a-z]))[^\W_]{{1,200}}){{0,8}}"
+    r"|(?P<mark>[^\w\s])(?P=mark){0,50}|\S|\s+)( ?)"
 )
 _WORDS = "superfan_words"
 _SPLIT = re.compile(r"(?i)^(.+?)(n['’]t|['’](?:s|m|re|ve|ll|d))$")
@@ -41,29 +44,18 @@ class PostTokenizer:
         """The text's tokens; time grows with its length."""
         words: list[str] = []
         spaces: list[bool] = []
-        end = 0
-        for match in TOKEN.finditer(text):
-            self._gap(text[end : match.start()], words, spaces)
-            token = match.group()
-            end = match.end()
-            clitic = _SPLIT.match(token) if "'" in token or "’" in token else None
-            parts = clitic.groups() if clitic else (token,)
-            words.extend(parts)
-            spaces.extend([False] * len(parts))
-        self._gap(text[end:], words, spaces)
+        for token, _, space in PIECE.findall(text):
+            if "'" in token or "’" in token:
+                clitic = _SPLIT.match(token)
+                if clitic:
+                    words.append(clitic.group(1))
+                    spaces.append(False)
+                    token = clitic.group(2)  # noqa: PLW2901 -- what is left of it
+            words.append(token)
+            spaces.append(bool(space))
         doc = Doc(self.vocab, words=words, spaces=spaces)
         doc.user_data[_WORDS] = words
         return doc
-
-    @staticmethod
-    def _gap(gap: str, words: list[str], spaces: list[bool]) -> None:
-        """White space: one space belongs to the token before it, the rest is a token of its own."""
-        if gap.startswith(" ") and words and not spaces[-1] and not words[-1].isspace():
-            spaces[-1] = True
-            gap = gap[1:]
-        if gap:
-            words.append(gap)
-            spaces.append(False)
 
     # spaCy stores tokenizers with a pipeline; this one has nothing to store.
     def to_bytes(self, **_: Any) -> bytes:

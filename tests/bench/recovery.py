@@ -1,7 +1,7 @@
 """How fast a million authors are recovered from their changelog, beside Faust's own tables.
 
-`make bench`. The states are folded from generated posts; the same changelog, on the same broker,
-is read by `streams.state` and by a stock Faust table, each in a process of its own.
+`make bench BENCH=recovery`. The states are folded from generated posts; the same changelog, on the
+same broker, is read by `streams.state` and by a stock Faust table, each in a process of its own.
 """
 
 import argparse
@@ -37,7 +37,7 @@ POOL = 2000
 
 def main() -> None:
     """Fill a changelog, let each recover it, print what it took."""
-    parser = argparse.ArgumentParser(prog="make bench BENCH_ARGS=…", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make bench BENCH=recovery BENCH_ARGS=…", description=__doc__)
     parser.add_argument("--authors", type=int, default=1_000_000)
     parser.add_argument("--role", choices=["ours", "faust"], help=argparse.SUPPRESS)
     parser.add_argument("--broker", help=argparse.SUPPRESS)

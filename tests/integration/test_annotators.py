@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from models.outcomes import DropReason, Rejected
+from models.outcomes import DropReason, Reason, Rejected
 from nlp.enrichment import Enricher, Raw, Result
 from streams.annotators import Annotators
 
@@ -48,6 +48,43 @@ def test_a_record_that_kills_its_child_is_found_and_the_others_are_unharmed() ->
     ]
     assert others == [DropReason.NO_BRAND] * 8
     assert restarts == 1
+
+
+class Telling(Enricher):
+    """Says of each record which process and which pipeline in it read it, and how many threads are there."""
+
+    built = 0
+
+    def __init__(self) -> None:
+        type(self).built += 1
+
+    def enrich(self, records: Iterable[Raw]) -> list[Result]:
+        """Rejects everything, with what is to be told as the detail."""
+        import numpy as np
+
+        square = np.ones((600, 600))
+        threads = sum(1 for _ in Path("/proc/self/task").iterdir()) if np.all(square @ square == 600) else 0
+        said = f"{os.getpid()} {type(self).built} {threads}"
+        return [Rejected(Reason.POISON, said) for _ in records]
+
+
+def test_a_child_keeps_its_pipeline_and_starts_no_threads_for_its_matrices() -> None:
+    """Whatever is sent, it answers from the pipeline it loaded first; the pool is the parallelism."""
+
+    async def run() -> set[str]:
+        pool = Annotators(Telling, processes=1)
+        await pool.start()
+        try:
+            batches = await asyncio.gather(*(pool.enrich([Raw(b"post", 0)] * 3) for _ in range(5)))
+        finally:
+            pool.stop()
+        return {result.detail for batch in batches for result in batch if isinstance(result, Rejected)}
+
+    (said,) = asyncio.run(run())
+    _, built, threads = said.split()
+    # One that works, and one that waits for the parent's end.
+    assert built == "1"
+    assert threads == "2"
 
 
 def test_children_end_with_their_parent_even_if_it_is_killed() -> None:

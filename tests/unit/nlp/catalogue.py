@@ -12,6 +12,10 @@ BRANDS = (
         competitors=("Delta",),
     ),
     Brand(name="JetBlue", handles={"x": ("JetBlue",)}, aliases=("Jet Blue",)),
-    Brand(name="Nike", aliases=("nike.com",), products=("Air Max",)),
+    Brand(name="Nike", handles={"x": ("nike",)}, aliases=("nike.com", "Nikes"), products=("Air Max",)),
+    Brand(name="Adidas", handles={"x": ("adidas",)}),
     Brand(name="Coca-Cola", aliases=("coke zero",)),
+    Brand(name="Sephora", handles={"x": ("sephora",), "instagram": ("sephora",)}, hashtags=("sephorahaul",)),
+    Brand(name="Samsung", products=("Galaxy Buds",), competitors=("Apple", "Sony")),
+    Brand(name="Spotify", handles={"x": ("spotify",)}),
 )
