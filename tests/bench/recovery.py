@@ -135,7 +135,11 @@ def _faust(settings: Settings) -> dict[str, Any]:
 
     async def run() -> None:
         recovered = asyncio.Event()
-        table.on_recover(recovered.set)
+
+        async def on_recover() -> None:
+            recovered.set()
+
+        table.on_recover(on_recover)
         app.in_worker = True
         await app.start()
         await asyncio.wait_for(recovered.wait(), 600)

@@ -57,7 +57,6 @@ def test_hard_cases(annotate: Annotate) -> None:
     assert len(HARD) - len(wrong) >= HARD_HELD, "\n".join(wrong)
 
 
-
 def test_table_keys() -> None:
     """No key of the table is misspelled and so never checked; no post stands in it twice."""
     known = {
