@@ -15,6 +15,10 @@ READ = 1_000
 """characters that are read: more of them never changed an answer"""
 MIN_BYTES = 12
 """Of UTF-8: three or four words of the Latin alphabet, or four signs of Chinese, say as much."""
+SHORT = 30
+"""bytes below which the model errs: of 25,000 beginnings of English posts it calls 1.5 % another language"""
+SURE_OF_SHORT = 0.85
+"""for an answer that is not English: then 0.6 %"""
 SURE = 0.6
 """On 6,000 English posts 98.4 % have an answer at or above it that is right, 0.1 % one that is wrong; of
 60 posts in 29 other languages all are right."""
@@ -36,7 +40,11 @@ def language_of(text: str) -> str | None:
         return None
     # The model has seen few capitals: it takes a shout for Japanese.
     guesses = _detector().detect(plain.lower() if plain.isupper() else plain)
-    return str(guesses[0]["lang"]) if guesses and guesses[0]["score"] >= SURE else None
+    if not guesses:
+        return None
+    code, score = str(guesses[0]["lang"]), guesses[0]["score"]
+    short = code != "en" and len(plain.encode()) < SHORT
+    return code if score >= (SURE_OF_SHORT if short else SURE) else None
 
 
 @Language.factory("superfan_language", assigns=["doc._.lang"])
