@@ -45,8 +45,7 @@ class TfIdf:
             TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
             TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=5, sublinear_tf=True),
         )
-        # A looser end than the default: the run has minutes, and this is a baseline.
-        classifier = LogisticRegression(class_weight="balanced", max_iter=100, tol=1e-2)
+        classifier = LogisticRegression(class_weight="balanced", max_iter=200)
         self._model: Pipeline = make_pipeline(features, classifier)
         self._model.fit([post.text for post in posts], [post.label for post in posts])
 
