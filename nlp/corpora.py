@@ -133,7 +133,7 @@ def targeted(data: Path, part: Part) -> dict[str, list[Labelled]]:
 def entities(data: Path, part: Part) -> dict[str, list[Sentence]]:
     """Corpus (`btc`, `wnut17`) -> posts with tags."""
     return {
-        corpus: [post for post in _sentences(data, corpus, part) if part_of(data, " ".join(post[0])) == part]
+        corpus: [post for post in sentences(data, corpus, part) if part_of(data, " ".join(post[0])) == part]
         for corpus in MARKED
     }
 
@@ -207,7 +207,7 @@ def _dev_keys(data: Path) -> frozenset[str]:
     for corpus, file in _TARGETED.items():
         for row in _rows(data / "targeted" / file):
             (held_out if is_held_out(corpus, row["target"]) else hashed).append(row["text"])
-    published = [" ".join(words) for corpus in MARKED for words, _ in _sentences(data, corpus, "dev")]
+    published = [" ".join(words) for corpus in MARKED for words, _ in sentences(data, corpus, "dev")]
     published += [row["text"] for name in ("irony", "emotion") for row in _rows(data / name / _FILES["dev"])]
     return frozenset(map(key, itertools.chain(filter(is_dev, hashed), published, held_out)))
 
@@ -225,7 +225,7 @@ def _rows(file: Path) -> Iterator[Any]:
         yield from map(json.loads, lines)
 
 
-def _sentences(data: Path, corpus: str, part: Part) -> Iterator[Sentence]:
+def sentences(data: Path, corpus: str, part: Part) -> Iterator[Sentence]:
     """Each post of a CoNLL file: a token, a tab and its IOB tag a line, an empty line between posts."""
     file = data / "ner" / f"{corpus}.{part}.conll"
     words: list[str] = []

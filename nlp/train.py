@@ -20,28 +20,15 @@ from rich.progress import Progress
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc, Span
-from spacy.training import Example, iob_to_biluo
+from spacy.training import Example
 from spacy.util import load_config, load_model_from_config, minibatch
 from thinc.api import compounding, fix_random_seed
 
-from nlp import tokenizer  # noqa: F401 -- registers the tokenizer
+from nlp import corpora, tokenizer  # noqa: F401 -- registers the tokenizer
 
 SEED = 20261123
 PACKAGE = Path(__file__).parent
 OUT = PACKAGE / "assets" / "ner"
-LABELS = {
-    "PER": "PERSON", "ORG": "ORG", "LOC": "LOCATION",
-    "person": "PERSON", "corporation": "ORG", "product": "PRODUCT",
-    "location": "LOCATION", "group": "GROUP", "creative-work": "WORK",
-}  # fmt: skip
-MARKED = {
-    "btc": frozenset({"PERSON", "ORG", "LOCATION"}),
-    "wnut17": frozenset(LABELS.values()),
-}
-"""The labels each corpus marks; only these are scored on it."""
-
-Sentence = tuple[list[str], list[str]]
-"""Tokens, and their BILUO tags with our labels; `-` is a tag that is not known."""
 
 
 def blank() -> Language:
@@ -51,22 +38,7 @@ def blank() -> Language:
     return load_model_from_config(config, auto_fill=True)
 
 
-def sentences(path: Path) -> Iterator[Sentence]:
-    """Each post of a CoNLL file."""
-    words: list[str] = []
-    tags: list[str] = []
-    for line in [*path.read_text(encoding="utf-8").splitlines(), ""]:
-        word, _, tag = line.strip().partition("\t")
-        if word and tag:
-            bio, _, label = tag.partition("-")
-            words.append(word)
-            tags.append(f"{bio}-{LABELS[label]}" if label else "O")
-        elif not line.strip() and words:
-            yield words, iob_to_biluo(tags)
-            words, tags = [], []
-
-
-def fit(nlp: Language, posts: Sequence[Sentence], epochs: int, progress: Progress) -> Iterator[Any]:
+def fit(nlp: Language, posts: Sequence[corpora.Sentence], epochs: int, progress: Progress) -> Iterator[Any]:
     """Train; yields the optimizer after each epoch."""
     examples = [Example.from_dict(Doc(nlp.vocab, words=words), {"entities": tags}) for words, tags in posts]
     optimizer = nlp.initialize(lambda: examples)
@@ -83,7 +55,7 @@ def fit(nlp: Language, posts: Sequence[Sentence], epochs: int, progress: Progres
         yield optimizer
 
 
-def f1(nlp: Language, posts: Sequence[Sentence], marked: frozenset[str]) -> float:
+def f1(nlp: Language, posts: Sequence[corpora.Sentence], marked: frozenset[str]) -> float:
     """F1 of exact spans with the right label, over the labels the corpus marks."""
     gold = [Example.from_dict(Doc(nlp.vocab, words=w), {"entities": t}).reference for w, t in posts]
     said = nlp.pipe(Doc(nlp.vocab, words=words) for words, _ in posts)
@@ -100,7 +72,7 @@ def _spans(ents: Sequence[Span], marked: frozenset[str]) -> set[tuple[int, int, 
     return {(ent.start, ent.end, ent.label_) for ent in ents if ent.label_ in marked}
 
 
-def left_open(posts: Sequence[Sentence]) -> list[Sentence]:
+def left_open(posts: Sequence[corpora.Sentence]) -> list[corpora.Sentence]:
     """The posts, with `-` instead of `O` on words with a capital that do not begin a sentence."""
 
     def opened(words: list[str], tags: list[str]) -> list[str]:
@@ -116,8 +88,8 @@ def left_open(posts: Sequence[Sentence]) -> list[Sentence]:
 def train(data: Path, out: Path, epochs: int) -> dict[str, Any]:
     """Train from a fixed seed; keep the epoch with the best mean F1 over both development sets."""
     posts = {
-        (name, part): list(sentences(data / "ner" / f"{name}.{part}.conll"))
-        for name in MARKED
+        (name, part): list(corpora.sentences(data, name, part))
+        for name in corpora.MARKED
         for part in ("train", "dev")
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -130,7 +102,10 @@ def train(data: Path, out: Path, epochs: int) -> dict[str, Any]:
         training = opened + posts["wnut17", "train"]
         for epoch, optimizer in enumerate(fit(nlp, training, epochs, progress), start=1):
             with nlp.use_params(optimizer.averages):
-                scores = {name: round(f1(nlp, posts[name, "dev"], MARKED[name]), 4) for name in MARKED}
+                scores = {
+                    name: round(f1(nlp, posts[name, "dev"], marked), 4)
+                    for name, marked in corpora.MARKED.items()
+                }
                 progress.console.print(f"epoch {epoch}: {scores}")
                 mean = sum(scores.values()) / len(scores)
                 if mean > best["mean"]:
