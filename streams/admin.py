@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, RetriableError, TopicAlreadyExistsError
 
 from models.errors import SuperfanError
 from streams.settings import Settings
@@ -39,13 +39,19 @@ class TopicState:
 
 @contextmanager
 def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
-    """A client of the broker; raises `BrokerUnavailable` when none answers within ten seconds."""
+    """A client of the broker.
+
+    Raises `BrokerUnavailable` when none answers within ten seconds, and also when the broker goes
+    away, or is not ready, while the body talks to it: whoever waits for a broker waits for both.
+    """
     try:
         client = KafkaAdminClient(bootstrap_servers=settings.bootstrap, bootstrap_timeout_ms=10_000)
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(settings, error) from None
     try:
         yield client
+    except RetriableError as error:
+        raise BrokerUnavailable(settings, error) from None
     finally:
         client.close()
 
@@ -80,7 +86,7 @@ def apply(client: KafkaAdminClient, settings: Settings, table: Iterable[Topic] =
     """Create what is missing and return its names; raises `TopicError` for what is there and differs.
 
     A topic that differs is never changed: its data may depend on how it is. Several workers may
-    do this at once.
+    do this at once. A broker that goes away meanwhile is a `RetriableError` of the client.
     """
     states = compare(client, settings, table)
     missing = [state.topic for state in states if not state.exists]
@@ -98,6 +104,8 @@ def apply(client: KafkaAdminClient, settings: Settings, table: Iterable[Topic] =
             client.create_topics([new], wait_for_metadata=True)
         except TopicAlreadyExistsError:
             continue
+        except RetriableError:
+            raise
         except KafkaError as error:
             raise TopicError(
                 f"Topic {topic.name} could not be created",

