@@ -42,7 +42,7 @@ class Amounts:
 
 
 LONG = Amounts(seconds=330, kills=20, pauses=5, leaves=4, restarts=2, slow=3, outages=2, text_kills=3)
-SHORT = Amounts(seconds=50, kills=3, pauses=1, leaves=1, restarts=1, slow=1, outages=1, text_kills=1)
+SHORT = Amounts(seconds=50, kills=5, pauses=1, leaves=1, restarts=1, slow=1, outages=1, text_kills=1)
 
 SLOTS = 3
 """workers: the first two run all roles, the last only the profile role"""

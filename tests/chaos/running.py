@@ -331,7 +331,7 @@ class Run:
     # --- the stream
 
     def _feed(self) -> None:
-        """Send everything over four fifths of the plan; a day begins in the middle of it.
+        """Send everything over nearly all of the plan; a day begins in the middle of it.
 
         In small portions, so that there is work in flight whenever a fault strikes.
         """
@@ -339,7 +339,7 @@ class Run:
         try:
             chunk = 50
             stream = [*self._world.first, *self._world.stream]
-            pause = 0.8 * self._seconds / (len(stream) / chunk)
+            pause = 0.95 * self._seconds / (len(stream) / chunk)
             due = time.monotonic()
             ticked = False
             for start in range(0, len(stream), chunk):
