@@ -42,6 +42,8 @@ them (numbers as in `tests/integration/test_faust_traps.py`):
 10. When a rebalance begins while another ends, the flow is opened in the middle of it; records that
    are read behind the next seek are then emptied out of the buffers -> `_Restoring` opens the flow
    itself, after the seek, and only for an assignment that is still in force.
+11. A consumer whose broker is away is waited for a minute when the worker stops -> seconds: what it
+   could still do was done, and committed, before.
 """
 
 import asyncio
@@ -69,6 +71,10 @@ _SERVICES = logging.getLogger("faust.superfan")
 
 _REFUSALS = (InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError)
 """Answers of the broker that would be the same the next time."""
+
+
+LEAVING = 5.0
+"""seconds in which a consumer must have left its group after all was committed (11)"""
 
 
 class DeliveryError(Exception):
@@ -414,6 +420,11 @@ class Consumer(driver.Consumer):
 
     logger = _SERVICES
     RebalanceListener = _Listener
+
+    def _new_consumer_thread(self) -> Any:
+        thread = super()._new_consumer_thread()
+        thread.shutdown_timeout = LEAVING
+        return thread
 
     @property
     def _delivery(self) -> Delivery:

@@ -144,6 +144,18 @@ def test_a_worker_told_to_stop_twice_stops_once_and_in_order(
     assert len(ids) == len(set(ids)), "a post was enriched again"
 
 
+def test_a_worker_stops_in_time_though_its_broker_is_away(tmp_path: Path) -> None:
+    """SIGTERM while nothing answers: exit 0 within the drain time and a moment; nothing waits for ever."""
+    with embedded_broker(tmp_path / "broker") as running:
+        settings = settings_for(running, f"sqlite:///{tmp_path}/store.db")
+        with worker(settings, tmp_path / "worker.log", **QUICK) as process:
+            until(lambda: "Worker started" in process.log.read_text())
+            running.stop()
+            time.sleep(2)
+            process.process.send_signal(signal.SIGTERM)
+            assert process.process.wait(settings.worker.drain_timeout + 15) == 0, process.said()
+
+
 def test_a_worker_that_the_group_gave_up_writes_nothing_more(
     own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
