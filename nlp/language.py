@@ -36,14 +36,15 @@ def language_of(text: str) -> str | None:
     Handles, hashtags, links and emoji say nothing and are left out.
     """
     plain = _NOISE.sub(" ", text[:READ])
-    if len(plain.encode()) < MIN_BYTES:
+    size = len(plain.encode())
+    if size < MIN_BYTES:
         return None
     # The model has seen few capitals: it takes a shout for Japanese.
     guesses = _detector().detect(plain.lower() if plain.isupper() else plain)
     if not guesses:
         return None
     code, score = str(guesses[0]["lang"]), guesses[0]["score"]
-    short = code != "en" and len(plain.encode()) < SHORT
+    short = code != "en" and size < SHORT
     return code if score >= (SURE_OF_SHORT if short else SURE) else None
 
 

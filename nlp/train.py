@@ -25,6 +25,7 @@ from spacy.util import load_config, load_model_from_config, minibatch
 from thinc.api import compounding, fix_random_seed
 
 from nlp import corpora, tokenizer  # noqa: F401 -- registers the tokenizer
+from nlp.measures import span_f1
 
 SEED = 20261123
 PACKAGE = Path(__file__).parent
@@ -59,13 +60,7 @@ def f1(nlp: Language, posts: Sequence[corpora.Sentence], marked: frozenset[str])
     """F1 of exact spans with the right label, over the labels the corpus marks."""
     gold = [Example.from_dict(Doc(nlp.vocab, words=w), {"entities": t}).reference for w, t in posts]
     said = nlp.pipe(Doc(nlp.vocab, words=words) for words, _ in posts)
-    right = found = wanted = 0
-    for reference, doc in zip(gold, said, strict=True):
-        expected, actual = _spans(reference.ents, marked), _spans(doc.ents, marked)
-        right += len(expected & actual)
-        found += len(actual)
-        wanted += len(expected)
-    return 2 * right / max(found + wanted, 1)
+    return span_f1([_spans(doc.ents, marked) for doc in gold], [_spans(doc.ents, marked) for doc in said])
 
 
 def _spans(ents: Sequence[Span], marked: frozenset[str]) -> set[tuple[int, int, str]]:
