@@ -26,7 +26,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span
 
 from models.brands import Brand
-from nlp.sentiment import lexicon
+from nlp.lexicon import lexicon
 from nlp.tokenizer import words_of
 
 _WORD_OF_HASHTAG = re.compile(r"[A-Z]?[^\WA-Z_]+|[A-Z]+(?![a-z])|[A-Z]")

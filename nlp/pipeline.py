@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from spacy.language import Language
-from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc, Span
 from spacy.util import load_config, load_model_from_config
+from threadpoolctl import ThreadpoolController
 
 from models.annotations import MAX_TEXT, Annotation, BrandMention, Entity, TargetMention
 from models.brands import Brand
-from nlp import cues, language, sentiment, tokenizer  # noqa: F401 -- they register the components
+from nlp import (  # noqa: F401 -- they register the components
+    cues,
+    encoder,
+    entities,
+    language,
+    sentiment,
+    tokenizer,
+)
 from nlp.brands import BrandCatalogue, common_words
+from nlp.tokenizer import text_of
 
 CONFIG = Path(str(files("nlp").joinpath("config.cfg")))
-NER = Path(str(files("nlp").joinpath("assets/ner")))
 BATCH = 256
 """texts the pipeline works on at a time"""
 ZONE = 500_000
@@ -55,7 +62,6 @@ class TextIn(NamedTuple):
 def build(brands: Sequence[Brand] = ()) -> Language:
     """The pipeline: language, entities, brands of this catalogue, cues, sentiment. Loads in a second."""
     nlp = load_model_from_config(load_config(CONFIG), auto_fill=True)
-    cast(EntityRecognizer, nlp.get_pipe("ner")).from_disk(NER, exclude=["vocab"])
     catalogue_of(nlp).learn(brands)
     # A memory zone forgets the words it saw first; those of every post are better known beforehand.
     for word in common_words():
@@ -79,6 +85,8 @@ class Annotator:
         self._catalogue = catalogue_of(self._nlp)
         self._zone = ExitStack()
         self._read = ZONE
+        # The matrices are small: a second thread costs more than it gains, most of all on a busy machine.
+        self._blas = ThreadpoolController().select(user_api="blas")
 
     def annotate(self, texts: Iterable[TextIn]) -> Iterator[Annotation]:
         """One annotation for each text, in order. Never raises for what a text holds."""
@@ -87,9 +95,10 @@ class Annotator:
             self._forget()
             self._read += sum(min(len(text_in.text), MAX_TEXT) for text_in in batch)
             asked = [_targets(text_in) for text_in in batch]
-            docs = self._nlp.pipe(map(self._doc, batch, asked), batch_size=BATCH)
-            # A list: what is yielded must not point into a zone that is left meanwhile.
-            annotations = list(map(self._annotation, docs, batch, asked))
+            with self._blas.limit(limits=1):
+                docs = self._nlp.pipe(map(self._doc, batch, asked), batch_size=BATCH)
+                # A list: what is yielded must not point into a zone that is left meanwhile.
+                annotations = list(map(self._annotation, docs, batch, asked))
             yield from annotations
 
     def _forget(self) -> None:
@@ -141,9 +150,9 @@ class Annotator:
 
 def _place(doc: Doc, target: Target) -> Span | None:
     """The tokens a target touches; none when it lies outside of what is read."""
-    if not 0 <= target.start < target.end <= len(doc.text):
+    if not 0 <= target.start < target.end <= len(text_of(doc)):
         return None
-    return doc.char_span(target.start, target.end, alignment_mode="expand")
+    return doc.char_span(target.start, target.end, alignment_mode="expand") or None
 
 
 def _targets(text_in: TextIn) -> list[Target]:

@@ -24,7 +24,7 @@ PIECE = re.compile(
     rf"|[^\W_]{{1,200}}(?:(?:['’]|(?!{ENTITY})&|\.(?![A-Z][a-z]))[^\W_]{{1,200}}){{0,8}}"
     r"|(?P<mark>[^\w\s])(?P=mark){0,50}|\S|\s+)( ?)"
 )
-_WORDS = "superfan_words"
+_WORDS, _TEXT = "superfan_words", "superfan_text"
 _SPLIT = re.compile(r"(?i)^(.+?)(n['’]t|['’](?:s|m|re|ve|ll|d))$")
 
 
@@ -32,6 +32,12 @@ def words_of(doc: Doc) -> list[str]:
     """The tokens' texts; of a document the tokenizer made they are at hand."""
     words: list[str] | None = doc.user_data.get(_WORDS)
     return [token.text for token in doc] if words is None else words
+
+
+def text_of(doc: Doc) -> str:
+    """The text; spaCy would put it together again from its tokens, one by one."""
+    text: str | None = doc.user_data.get(_TEXT)
+    return doc.text if text is None else text
 
 
 class PostTokenizer:
@@ -54,7 +60,7 @@ class PostTokenizer:
             words.append(token)
             spaces.append(bool(space))
         doc = Doc(self.vocab, words=words, spaces=spaces)
-        doc.user_data[_WORDS] = words
+        doc.user_data[_WORDS], doc.user_data[_TEXT] = words, text
         return doc
 
     # spaCy stores tokenizers with a pipeline; this one has nothing to store.

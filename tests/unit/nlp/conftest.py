@@ -1,11 +1,13 @@
 """One pipeline for all tests of it: loading is the slow part."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from models.annotations import Annotation
 from nlp.pipeline import Annotator, TextIn
+from tests.unit.nlp import small_corpora
 from tests.unit.nlp.catalogue import BRANDS
 
 Annotate = Callable[..., Annotation]
@@ -26,3 +28,9 @@ def annotate(annotator: Annotator) -> Annotate:
         return annotation
 
     return one
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data folder with every corpus."""
+    return small_corpora.written(tmp_path_factory.mktemp("data"))

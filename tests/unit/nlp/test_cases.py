@@ -14,7 +14,7 @@ TABLE = tomllib.loads(Path(__file__).with_name("cases.toml").read_text(encoding=
 CASES: list[dict[str, Any]] = TABLE["case"]
 HARD = [case for case in CASES if case.get("hard")]
 CLEAR = [case for case in CASES if not case.get("hard")]
-HARD_HELD = 14
+HARD_HELD = 35
 """of the hard cases that held when this was written: a number to raise, never to lower"""
 
 

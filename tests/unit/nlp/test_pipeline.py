@@ -5,12 +5,14 @@ import re
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.annotations import MAX_TEXT, Annotation
 from models.brands import Brand
 from nlp.cues import phrases, spelled_out
-from nlp.pipeline import NER, ZONE, Annotator, Target, TextIn
-from nlp.sentiment import sentiment_of
+from nlp.network import ASSET
+from nlp.pipeline import ZONE, Annotator, Target, TextIn
 from tests.unit.nlp.catalogue import BRANDS
 from tests.unit.nlp.conftest import Annotate
 
@@ -118,15 +120,17 @@ def test_a_large_catalogue_costs_little(annotator: Annotator) -> None:
     assert large_seconds < 1.5 * small_seconds
 
 
-def test_sentiment_is_monotone() -> None:
-    """More good words make positive likelier and negative less likely, in four decimals that sum to one."""
-    opinions = [sentiment_of(total / 10).probabilities for total in range(-150, 151)]
-
-    assert sorted(p["positive"] for p in opinions) == [p["positive"] for p in opinions]
-    assert sorted((p["negative"] for p in opinions), reverse=True) == [p["negative"] for p in opinions]
-    for p in opinions:
-        assert pytest.approx(1.0, abs=1e-9) == sum(p.values())
-        assert list(p.values()) == [round(x, 4) for x in p.values()]
+@given(texts=st.lists(st.sampled_from([*TEXTS, "so good", "never again", "@x :("]), min_size=1, max_size=9))
+@settings(max_examples=30, deadline=None)
+def test_probabilities_are_four_decimals_that_sum_to_one(texts: list[str], annotator: Annotator) -> None:
+    """So they are of posts, of brands and of targets, and the label is the likeliest."""
+    for annotation in annotator.annotate(TextIn(" ".join(texts), "x", targets=("the",)) for _ in range(2)):
+        mentions = (*annotation.brands, *annotation.targets)
+        for opinion in (annotation.sentiment, *(mention.sentiment for mention in mentions)):
+            shares = opinion.probabilities
+            assert pytest.approx(1.0, abs=1e-9) == sum(shares.values())
+            assert list(shares.values()) == [round(share, 4) for share in shares.values()]
+            assert shares[opinion.label] == max(shares.values()) >= min(shares.values()) >= 0
 
 
 def test_every_cue_phrase_is_found(annotate: Annotate) -> None:
@@ -156,6 +160,6 @@ def test_words_are_forgotten(annotator: Annotator) -> None:
     assert before < meanwhile
 
 
-def test_recogniser_is_small() -> None:
-    """The trained recogniser that ships is far below the 25 MB a package may hold of models."""
-    assert sum(file.stat().st_size for file in NER.rglob("*")) < 6_000_000
+def test_the_network_is_small() -> None:
+    """The trained network that ships is below the 25 MB a package may hold of models."""
+    assert ASSET.stat().st_size < 25_000_000
