@@ -163,6 +163,13 @@ def airline(data: Path, confidence: float = 0.0) -> list[Labelled]:
     ]
 
 
+def airline_unlabelled(data: Path) -> list[str]:
+    """Texts of the airline stream that have no label here."""
+    labelled = {row["id"] for row in _rows(data / "airline/gold_half.jsonl")}
+    posts = (row["text"] for row in _rows(data / "airline/posts.jsonl") if row["id"] not in labelled)
+    return [text for text in posts if part_of(data, text) == "train"]
+
+
 def place_of(text: str, target: str) -> tuple[int, int] | None:
     """Where a text first names a target: as a word if it can, else inside one (`#applewatch`); or None."""
     name = ALIASES.get(target) or re.escape(target.removeprefix("@")).replace(r"\ ", r"\W{0,2}")

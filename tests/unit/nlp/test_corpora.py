@@ -1,55 +1,11 @@
 """What trains and what measures never meet, shown on a small data folder of our own making."""
 
-import itertools
-import json
 from pathlib import Path
 
 import pytest
 
 from nlp import corpora
-
-POSTS = [f"word{i} is a very good word" for i in range(200)]
-TARGETS = [f"target{i}" for i in range(40)]
-BRANDS = [f"BrandNo{i}" for i in range(20)]
-
-
-def _rows(file: Path, rows: list[dict[str, object]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def _conll(file: Path, posts: list[str]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lines = ("\n".join(f"{word}\tO" for word in post.split()) for post in posts)
-    file.write_text("\n\n".join(lines) + "\n\n", encoding="utf-8")
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Every corpus; each post is in all of them, written differently."""
-    about = [(f"{post} says {target}", target) for post, target in zip(POSTS, itertools.cycle(TARGETS))]
-    branded = [(f"{post} by {brand}", brand) for post, brand in zip(POSTS, itertools.cycle(BRANDS))]
-    everywhere = [text for text, _ in about + branded]
-    overall = [{"text": text.upper() + " http://t.co/1", "label": "positive"} for text in everywhere]
-    _rows(tmp_path / "sentiment/train.jsonl", [*overall, {"text": r"it\u2019s \"ok\"", "label": "neutral"}])
-    named = [{"text": f"@you {text}", "target": target, "polarity": "neutral"} for text, target in about]
-    _rows(tmp_path / "targeted/semeval_train.jsonl", named)
-    placed = [{"text": t, "target": "word", "start": 0, "end": 4, "polarity": "neutral"} for t in everywhere]
-    _rows(tmp_path / "targeted/dong_train.jsonl", placed)
-    linked = [{**row, "text": f"{row['text']} {{link}}"} for row in named]
-    _rows(tmp_path / "targeted/sxsw_brands.jsonl", linked)
-    marked = [
-        {"text": text, "target": brand, "polarity": "negative", "irrelevant": i % 7 == 0}
-        for i, (text, brand) in enumerate(branded)
-    ]
-    _rows(tmp_path / "targeted/entity_sentiment.jsonl", marked)
-    for name in corpora.MARKED:
-        _conll(tmp_path / f"ner/{name}.train.conll", everywhere)
-        _conll(tmp_path / f"ner/{name}.dev.conll", everywhere[5:15])
-    for name, label in (("irony", "irony"), ("emotion", "joy")):
-        _rows(tmp_path / name / "train.jsonl", [{"text": text, "label": label} for text in everywhere])
-        _rows(tmp_path / name / "val.jsonl", [{"text": text, "label": label} for text in everywhere[20:25]])
-    return tmp_path
+from tests.unit.nlp.small_corpora import BRANDS, TARGETS
 
 
 def _texts(data: Path, part: corpora.Part) -> dict[str, list[str]]:

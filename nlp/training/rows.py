@@ -1,0 +1,269 @@
+"""What teacher and student are trained on: each post with the labels people gave it, as words."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from spacy.training import biluo_to_iob
+from spacy.vocab import Vocab
+
+from nlp import corpora
+from nlp.network import TAGS
+from nlp.tokenizer import PostTokenizer, words_of
+from nlp.training.made import GRAMMAR, contrasts, singles
+
+LABELS = ("positive", "neutral", "negative")
+CONTRASTS, SINGLES, JOINED = 5_000, 12_000, 3_000
+"""made-up posts"""
+PLAIN = 20
+"""times each made-up post without a name is read"""
+ASKED = 30_000
+"""posts that the teacher is asked about once more, for another name in them"""
+SHORT = 90
+"""characters of a post that may be joined with another"""
+SEED = 20261123
+MADE_UP = frozenset({"contrasts", "singles"})
+LONGEST = 72
+"""words of a post that are read in training"""
+ANY = (1 << len(TAGS)) - 1
+"""every tag may be"""
+OPEN = sum(1 << n for n, tag in enumerate(TAGS) if tag == "O" or tag[2:] in {"PRODUCT", "GROUP", "WORK"})
+"""what an unmarked word of the Broad Twitter Corpus may be: it does not mark these"""
+
+_HANDLE = re.compile(r"@\w+")
+_tokenizer = PostTokenizer(Vocab())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A post; `overall` and `towards` are indices of `LABELS`, None where nobody said."""
+
+    text: str
+    target: tuple[int, int] | None
+    overall: int | None
+    towards: int | None
+    corpus: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A sentence; bit n of `allowed` of a word says that it may be `TAGS[n]`."""
+
+    words: list[str]
+    allowed: list[int]
+
+
+def tokens(row: Row) -> tuple[list[str], list[bool]]:
+    """The words of a post, and which of them the target touches."""
+    doc = _tokenizer(row.text)
+    words = words_of(doc)[:LONGEST] or ["."]
+    marked = [False] * len(words)
+    if row.target is not None and len(doc):
+        start, end = row.target
+        marked = [t.idx < end and t.idx + len(t) > start for t in doc][:LONGEST]
+    return words, marked
+
+
+def tagged(data: Path) -> list[Tagged]:
+    """Every training sentence of the entity corpora; those with handles in two pieces also as posted.
+
+    The Broad Twitter Corpus parts most handles (`@`, `united`) and marks both pieces, but leaves whole
+    handles alone, as the other corpus does: a post is read with whole handles.
+    """
+    found = []
+    for corpus, sentences in corpora.entities(data, "train").items():
+        free = OPEN if corpus == "btc" else 1
+        for words, tags in sentences:
+            allowed = [free if tag == "O" else 1 << TAGS.index(tag) for tag in biluo_to_iob(tags)]
+            found.append(Tagged(words[:LONGEST], allowed[:LONGEST]))
+            if "@" in words[:-1]:
+                found.append(_as_posted(found[-1], free))
+    return found
+
+
+def _as_posted(sentence: Tagged, free: int) -> Tagged:
+    words: list[str] = []
+    allowed: list[int] = []
+    for word, tags in zip(sentence.words, sentence.allowed, strict=True):
+        if words and words[-1] == "@":
+            words[-1], allowed[-1] = "@" + word, free
+        else:
+            words.append(word)
+            allowed.append(tags)
+    return Tagged(words, allowed)
+
+
+def training_rows(data: Path) -> list[Row]:
+    """Every training post once for each target it has a label for, or once without."""
+    whole = {row.text: LABELS.index(row.label) for row in corpora.overall(data, "train")}
+    rows = [
+        Row(row.text, row.target, whole.get(row.text), LABELS.index(row.label), name)
+        for name, found in corpora.targeted(data, "train").items()
+        for row in found
+    ]
+    told = {row.text for row in rows}
+    rows += [_whole(text, label) for text, label in whole.items() if text not in told]
+    # What is made up may say by chance what a post of the other part says.
+    made = [row for row in _made_up(data) if corpora.part_of(data, row.text) == "train"]
+    return [*rows, *made, *_joined(rows)]
+
+
+def _whole(text: str, label: int) -> Row:
+    """A post with one label. One that speaks to somebody says it to them, as customers do to a brand."""
+    if addressed := _HANDLE.match(text):
+        return Row(text, addressed.span(), label, label, "addressed")
+    return Row(text, None, label, None, "overall")
+
+
+def unlabelled_rows(data: Path) -> list[Row]:
+    """Posts the teacher is asked about and nobody else was, towards the first handle in them if there is one.
+
+    They bring in how people write to a brand, and in anger or joy. Of the airline stream only those posts
+    that no measure here reads are among them, and none of its labels.
+    """
+    texts = [text for text, _ in corpora.emotion(data, "train")]
+    texts += [" ".join(words) for words, _ in corpora.entities(data, "train")["btc"]]
+    texts += corpora.airline_unlabelled(data)
+    measured = {corpora.key(post.text) for post in corpora.airline(data)}
+    found = []
+    for text in dict.fromkeys(texts):
+        if corpora.key(text) in measured:
+            continue
+        handle = _HANDLE.search(text)
+        found.append(Row(text, handle.span() if handle else None, None, None, "unlabelled"))
+    return found
+
+
+def asked_rows(rows: Sequence[Row], best: Sequence[npt.NDArray[np.int64]], seed: int = SEED) -> list[Row]:
+    """`ASKED` of the posts of people once more, for a name in them that nobody was asked about.
+
+    `best` are the tags the teacher gives the words of each row. Of what people say about two names in
+    one post there are hardly any labels; the teacher knows.
+    """
+    told: dict[str, set[tuple[int, int]]] = {}
+    for row in rows:
+        told.setdefault(row.text, set()).update([row.target] if row.target else [])
+    found = []
+    for row, tags in zip(rows, best, strict=True):
+        if row.corpus in {*MADE_UP, "joined"}:
+            continue
+        for start, end in _spans(row.text, tags):
+            if not any(start < e and end > s for s, e in told[row.text]):
+                told[row.text].add((start, end))
+                found.append(Row(row.text, (start, end), None, None, "asked"))
+    random.Random(seed).shuffle(found)  # noqa: S311 -- a seed is what is wanted
+    return found[:ASKED]
+
+
+def _spans(text: str, tags: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Characters of the names and handles of a post."""
+    yield from (found.span() for found in _HANDLE.finditer(text))
+    doc = _tokenizer(text)
+    start = end = None
+    for token, tag in zip(doc, [*tags, 0], strict=False):
+        if start is not None and end is not None and TAGS[tag][0] != "I":
+            yield start, end
+            start = None
+        if TAGS[tag][0] == "B" and token.text[0] not in "@":
+            start = token.idx
+        end = token.idx + len(token)
+    if start is not None and end is not None:
+        yield start, end
+
+
+def development_rows(data: Path) -> dict[str, list[Row]]:
+    """Measure -> posts that no training row has."""
+    found = {
+        "overall": [
+            Row(r.text, None, LABELS.index(r.label), None, "overall") for r in corpora.overall(data, "dev")
+        ]
+    }
+    for name, labelled in corpora.targeted(data, "dev").items():
+        found[name] = [Row(r.text, r.target, None, LABELS.index(r.label), name) for r in labelled]
+    return found
+
+
+def weights(rows: list[Row]) -> dict[tuple[str, int], float]:
+    """(what is labelled, label) -> weight in the loss, between .3 and 3.
+
+    Overall labels are balanced, since the measure is recall of each class and the classes are rarer
+    here than they will be; labels towards a target half way.
+    """
+    counts = Counter(("overall", row.overall) for row in rows if row.overall is not None)
+    counts += Counter((f"to {row.corpus}", row.towards) for row in rows if row.towards is not None)
+    totals: Counter[str] = Counter()
+    for (kind, _), count in counts.items():
+        totals[kind] += count
+    return {
+        (kind, label): float(
+            np.clip((totals[kind] / 3 / count) ** (1.0 if kind == "overall" else 0.5), 0.3, 3.0)
+        )
+        for (kind, label), count in counts.items()
+    }
+
+
+def gold(rows: list[Row], of: dict[tuple[str, int], float]) -> tuple[npt.NDArray[np.float32], ...]:
+    """One-hot labels and their weights: overall (n x 3), its weight (n), towards (n x 3), its weight (n)."""
+    whole, towards = np.zeros((2, len(rows), 3), dtype=np.float32)
+    w_whole, w_towards = np.zeros((2, len(rows)), dtype=np.float32)
+    for n, row in enumerate(rows):
+        if row.overall is not None:
+            whole[n, row.overall] = 1
+            w_whole[n] = of["overall", row.overall]
+        if row.towards is not None:
+            towards[n, row.towards] = 1
+            w_towards[n] = of[f"to {row.corpus}", row.towards]
+    return whole, w_whole, towards, w_towards
+
+
+def _made_up(data: Path) -> Iterator[Row]:
+    names = sorted(
+        {
+            " ".join(words[start:end])
+            for words, tags in corpora.entities(data, "train")["wnut17"]
+            for start, end in _names(tags)
+        }
+    )
+    joined = [name.replace(" ", "") for name in names if name.replace(" ", "").isalnum()]
+    named = [
+        *names,
+        *(f"@{name}" for name in joined),
+        *(f"#{name}" for name in joined[::3]),
+        *GRAMMAR["things"],
+    ]
+    for made in contrasts(named, CONTRASTS, SEED):
+        yield Row(made.text, made.target, None, LABELS.index(made.label), "contrasts")
+    for made in singles(named, SINGLES, SEED):
+        # With one name the post has the opinion of that name.
+        label = LABELS.index(made.label)
+        yield Row(made.text, made.target, label, label, "singles")
+    for name, posts in GRAMMAR["plain"].items():
+        for text in posts:
+            yield from [Row(text, None, LABELS.index(name), None, "singles")] * PLAIN
+
+
+def _joined(rows: list[Row]) -> Iterator[Row]:
+    """Two short posts of people as one, once for the target of either: each keeps its opinion."""
+    rng = random.Random(SEED)  # noqa: S311 -- a seed is what is wanted
+    short = [row for row in rows if row.target and row.corpus != "addressed" and len(row.text) <= SHORT]
+    for _ in range(JOINED):
+        a, b = rng.sample(short, 2)
+        between = rng.choice(GRAMMAR["joints"])
+        text, shift = a.text + between + b.text, len(a.text + between)
+        for row, by in ((a, 0), (b, shift)):
+            start, end = row.target or (0, 0)
+            yield Row(text, (start + by, end + by), None, row.towards, "joined")
+
+
+def _names(tags: list[str]) -> Iterator[tuple[int, int]]:
+    start = 0
+    for at, tag in enumerate(tags):
+        if tag[0] in "BU":
+            start = at
+        if tag[0] in "LU" and tag[2:] in {"ORG", "PRODUCT"}:
+            yield start, at + 1

@@ -1,0 +1,98 @@
+"""What the network is trained on, before anything is trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nlp import corpora
+from nlp.network import TAGS
+from nlp.training import made, rows
+from nlp.training.rows import ANY, OPEN, Row, Tagged
+
+
+def test_nothing_that_trains_is_measured(data: Path) -> None:
+    """No training row, made-up ones included, is a post of the development part; joined ones hold none."""
+    held = {corpora.key(row.text) for found in rows.development_rows(data).values() for row in found}
+    for row in rows.training_rows(data):
+        if row.corpus != "joined":
+            assert corpora.key(row.text) not in held, row
+    assert held
+
+
+def test_posts_without_labels_are_not_measured(data: Path) -> None:
+    """What only the teacher judges is in no development part and not among the measured airline posts."""
+    measured = {corpora.key(row.text) for found in rows.development_rows(data).values() for row in found}
+    measured |= {corpora.key(post.text) for post in corpora.airline(data)}
+    unlabelled = rows.unlabelled_rows(data)
+
+    assert any(row.target == (0, 4) for row in unlabelled)
+    assert measured.isdisjoint(corpora.key(row.text) for row in unlabelled)
+
+
+def test_the_same_rows_every_time(data: Path) -> None:
+    """Seeds are fixed: the rows are the same in every run."""
+    assert rows.training_rows(data) == rows.training_rows(data)
+
+
+def test_two_posts_in_one_keep_their_targets(data: Path) -> None:
+    """A joined post is read once for the target of either half, each with an opinion of its own."""
+    joined = [row for row in rows.training_rows(data) if row.corpus == "joined"]
+    assert len(joined) == 2 * rows.JOINED
+    for first, second in zip(joined[::2], joined[1::2], strict=True):
+        assert first.text == second.text
+        assert first.target is not None
+        assert second.target is not None
+        assert first.target < second.target
+        assert any(rows.tokens(first)[1])
+        assert first.towards is not None
+        assert second.towards is not None
+
+
+@pytest.mark.parametrize("make", [made.contrasts, made.singles])
+def test_made_up_posts_name_their_target(make: object) -> None:
+    """Where a made-up post says its target is, one of the names stands, without its article."""
+    names = ["Acme", "@Globex", "#Initech", "the menu"]
+    posts = list(make(names, 200, 1))  # type: ignore[operator]
+    assert len(posts) >= 200
+    assert {post.text[slice(*post.target)] for post in posts} == {"Acme", "@Globex", "#Initech", "menu"}
+    assert {post.label for post in posts} == {"positive", "neutral", "negative"}
+    assert posts == list(make(names, 200, 1))  # type: ignore[operator]
+    assert posts != list(make(names, 200, 2))  # type: ignore[operator]
+
+
+def test_the_teacher_is_asked_about_names_nobody_was_asked_about() -> None:
+    """Handles, and names by the teacher's tags; not twice, not those with a label, not in made-up posts."""
+    text = "@ann says Air France beats Delta"
+    tags = np.array([TAGS.index(tag) for tag in ("O", "O", "B-ORG", "I-ORG", "O", "B-ORG")])
+    labelled = Row(text, (27, 32), None, 2, "semeval")
+    made_up = Row(text.replace("ann", "bob"), (27, 32), 0, 0, "singles")
+    asked = rows.asked_rows([labelled, labelled, made_up], [tags] * 3)
+
+    assert {text[slice(*row.target or ())] for row in asked} == {"@ann", "Air France"}
+    assert len(asked) == 2
+    assert {(row.overall, row.towards) for row in asked} == {(None, None)}
+
+
+def test_tokens_tell_where_the_target_is() -> None:
+    """The words the target touches are marked; without one, or where no word is, none."""
+    assert rows.tokens(Row("I love @JetBlue!", (7, 15), None, 0, "x")) == (
+        ["I", "love", "@JetBlue", "!"],
+        [False, False, True, False],
+    )
+    assert rows.tokens(Row("fine", None, 1, None, "x")) == (["fine"], [False])
+    assert rows.tokens(Row("", None, 1, None, "x")) == (["."], [False])
+
+
+def test_handles_are_read_as_posted_too() -> None:
+    """A handle in two pieces gives a second sentence with the whole handle, which is no marked name."""
+    person = 1 << TAGS.index("B-PERSON")
+    sentence = Tagged(["so", "@", "ann", "wins"], [OPEN, person, person, OPEN])
+    assert rows._as_posted(sentence, OPEN) == Tagged(["so", "@ann", "wins"], [OPEN, OPEN, OPEN])
+
+
+def test_masks_of_tags() -> None:
+    """What a corpus does not mark may be there: outside, product, group and work; anything is anything."""
+    named = {tag for n, tag in enumerate(TAGS) if OPEN >> n & 1}
+    assert named == {"O", "B-PRODUCT", "I-PRODUCT", "B-GROUP", "I-GROUP", "B-WORK", "I-WORK"}
+    assert ANY.bit_count() == len(TAGS)
