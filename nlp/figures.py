@@ -20,7 +20,7 @@ class Row:
     baselines: Mapping[str, float] = field(default_factory=dict)
     must: float | None = None
     aim: float | None = None
-    unit: Literal["%", "posts/s", "x"] = "%"
+    unit: Literal["%", "posts/s", "x", "s"] = "%"
     """"%": a share, shown in percent"""
 
     def shown(self) -> tuple[str, str, str, str, str]:
@@ -49,6 +49,8 @@ class Row:
                 return f"{100 * value:.1f}"
             case "x":
                 return f"{value:.1f}x"
+            case "s":
+                return f"{value:.1f} s"
             case _:
                 return f"{value:,.0f}/s"
 
