@@ -457,14 +457,19 @@ def doctor(output: Out = Output.TABLE) -> None:
 
 
 @app.command()
-def health(output: Out = Output.TABLE) -> None:
+def health(
+    role: Annotated[
+        WorkerRole, typer.Option(help="Ask only for what this role needs: the store is the sink's.")
+    ] = WorkerRole.ALL,
+    output: Out = Output.TABLE,
+) -> None:
     """For probes: exit 0 when broker, topics and store are there, 3 when not.
 
-    Examples: `superfan health` | `superfan health -o json`
+    Examples: `superfan health` | `superfan health --role enrich` | `superfan health -o json`
     """
     from streams.health import probe
 
-    findings = probe(_settings())
+    findings = probe(_settings(), role.roles)
     print_rows(output, ({"check": f.check, "ok": f.ok, "found": f.found} for f in findings))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(3)

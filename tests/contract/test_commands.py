@@ -160,10 +160,21 @@ def test_all_is_well_when_it_is(env: dict[str, str]) -> None:
         assert all(finding["ok"] for finding in findings)
 
 
+def test_only_the_sink_needs_the_store(env: dict[str, str], tmp_path: Path) -> None:
+    """`health --role` asks for what the role needs: without a store the other roles are well."""
+    away = env | {"SUPERFAN_STORE_URL": f"sqlite:///{tmp_path}/empty.db"}
+    healthy = {
+        role: superfan("health", "--role", role, env=away).returncode for role in ("enrich", "profile")
+    }
+    assert healthy == {"enrich": 0, "profile": 0}
+    assert superfan("health", "--role", "sink", env=away).returncode == 3
+
+
 def test_a_broker_that_is_away_is_unhealthy_and_says_how_to_start_one(env: dict[str, str]) -> None:
     """`health` exits 3, `doctor` names the fix, `feed` fails without a traceback."""
     away = env | {"SUPERFAN_BROKER_URL": "kafka://127.0.0.1:9"}
     assert superfan("health", env=away).returncode == 3
+    assert superfan("health", "--role", "enrich", env=away).returncode == 3
     told = superfan("doctor", "-o", "json", env=away)
     assert told.returncode == 3
     assert b"superfan broker" in told.stdout
