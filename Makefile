@@ -11,7 +11,7 @@ DEMO_ARGS ?=
 EVALUATE_ARGS ?= --card nlp/MODEL_CARD.md
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench lint format train evaluate clean
+.PHONY: help demo test chaos bench lint format generate train evaluate clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -58,6 +58,9 @@ lint: $(VENV)/test.stamp ## style, types, and the direction of imports
 format: $(VENV)/test.stamp ## put the code in shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+generate: $(VENV)/demo.stamp ## write anew what is generated under deploy/: schemas, AsyncAPI, topics as manifests
+	@$(BIN)/python -m deploy.generate
 
 train: $(VENV)/demo.stamp ## train the entity recogniser anew; DATA= names the folder with ner/*.conll
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds ner/*.conll"; exit 2; }
