@@ -582,6 +582,10 @@ class ReliableApp(faust.App):
     def _new_producer_transport(self) -> Transport:
         return Transport(self.conf.broker_producer, self)
 
+    def _create_directories(self) -> None:
+        """Nothing is kept on disk: a worker runs where it may not write."""
+        # XXX Faust makes three folders in the working directory, for tables of a kind that is not used here.
+
     async def fail(self, error: BaseException) -> None:
         """Stop with this error; the first one counts."""
         if self.failure is None:

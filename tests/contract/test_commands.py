@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,21 @@ def test_a_wrong_setting_is_named_and_exits_2(env: dict[str, str], name: str, va
     assert told in said
     assert "Traceback" not in said
     assert "hunter2" not in said
+
+
+def test_a_worker_writes_nothing_where_it_runs(
+    env: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    """A worker needs no place to write: images run it on a file system that is read-only."""
+    here = tmp_path / "here"
+    here.mkdir()
+    with worker(settings, tmp_path / "worker.log", "sink", within=("env", "-C", str(here))) as running:
+        deadline = time.monotonic() + 60
+        while "Worker started" not in running.said():
+            assert time.monotonic() < deadline, running.said()
+            time.sleep(0.1)
+        assert running.terminate() == 0
+    assert list(here.iterdir()) == []
 
 
 def test_a_source_without_a_lawful_basis_stops_the_worker(env: dict[str, str], tmp_path: Path) -> None:
