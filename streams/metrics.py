@@ -90,7 +90,7 @@ POSTS = _counter(
 )
 OUTCOMES = _counter(
     "outcomes_total", "records", ("role", "outcome", "reason"), WORKER,
-    "what became of posts (sink: rows): kept, dropped, late, duplicate, replayed, ignored; of any: dead_letter",
+    "what became of posts (sink: rows): kept, dropped, late, duplicate, replayed, ignored; all: dead_letter",
 )  # fmt: skip
 PIPELINE_LATENCY = _histogram(
     "pipeline_latency_seconds", "seconds", ("role", "topic"), WORKER, LATENCIES,
@@ -256,7 +256,7 @@ class Measured(Collector):
 
 
 def registry(by: Iterable[str], *others: Collector) -> CollectorRegistry:
-    """What a process exposes that is each of `by`, and about itself as a process."""
+    """What a process exposes that is each of `by`, and what it uses of the machine."""
     wanted = set(by)
     made = CollectorRegistry()
     for metric in TABLE:
