@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from streams.demo import data
 from streams.roles import Role
@@ -116,7 +117,7 @@ def test_a_worker_is_given_the_time_to_drain(services: dict[str, Any]) -> None:
 def test_a_worker_has_no_more_rights_than_it_needs(services: dict[str, Any]) -> None:
     """What runs our image has a read-only file system and no capability."""
     ours = [service for service in services.values() if service["image"] == "superfan"]
-    assert len(ours) == len(Role) + 2
+    assert len(ours) == len(Role) + len({"topics", "feeder", "exporter"})
     for service in ours:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -143,12 +144,25 @@ def test_the_feeder_feeds_what_is_in_the_image(services: dict[str, Any]) -> None
 def test_the_settings_of_every_service_are_known(
     services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker started with a service's environment takes it: no unknown, no wrong setting."""
-    for service in workers(services).values():
+    """Whoever Prometheus scrapes takes its service's environment, and serves where Prometheus looks."""
+    prometheus = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    ((scraped,),) = [config["dns_sd_configs"] for config in prometheus["scrape_configs"]]
+    assert set(scraped["names"]) == {*Role, "exporter"}
+    for service in (services[name] for name in scraped["names"]):
         with monkeypatch.context() as patch:
             for name, value in service["environment"].items():
                 patch.setenv(name, value)
-            assert load(data("superfan.toml")).bootstrap == ["kafka:19092"]
+            settings = load(data("superfan.toml"))
+        assert settings.bootstrap == ["kafka:19092"]
+        assert settings.metrics.port == scraped["port"]
+
+
+def test_everything_that_is_mounted_is_there(services: dict[str, Any]) -> None:
+    """No service waits for a file or folder that the repository does not have."""
+    mounted = [volume for service in services.values() for volume in service.get("volumes", ())]
+    sources = [Path(volume["source"]) for volume in mounted if volume["type"] == "bind"]
+    assert len(sources) == 5
+    assert [source for source in sources if not source.exists()] == []
 
 
 def _pom() -> str:

@@ -205,16 +205,22 @@ def test_production_holds_no_secret_and_names_the_release(production: list[Resou
     assert {image.rpartition(":")[2] for image in images} == {version}
 
 
-def test_prometheus_finds_every_worker(production: list[Resource]) -> None:
-    """The PodMonitor selects the pods of every role, by a port they have and the network policy lets in."""
+def test_prometheus_and_the_probes_find_every_pod(production: list[Resource]) -> None:
+    """The PodMonitor and the network policy select every pod, by the port that it serves and is probed at."""
     (monitor,) = of(production, "PodMonitor").values()
     (policy,) = of(production, "NetworkPolicy").values()
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     (ingress,) = policy["spec"]["ingress"]
-    for deployment in workers(production).values():
+    ours = of(production, "Deployment")
+    assert set(ours) == {*(f"superfan-{role}" for role in Role), "superfan-exporter"}
+    for deployment in ours.values():
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         for selector in (monitor["spec"]["selector"], policy["spec"]["podSelector"]):
             assert selector["matchLabels"].items() <= labels.items()
-        ports = {port["name"] for port in pod(deployment)["containers"][0]["ports"]}
-        assert {endpoint["port"]} == ports
+        (container,) = pod(deployment)["containers"]
+        (port,) = container["ports"]
+        assert port["name"] == endpoint["port"]
+        assert {"name": "SUPERFAN_METRICS__PORT", "value": str(port["containerPort"])} in container["env"]
+        for probe, path in (("livenessProbe", "/live"), ("readinessProbe", "/ready")):
+            assert container[probe]["httpGet"] == {"path": path, "port": port["name"]}
     assert [port["port"] for port in ingress["ports"]] == [endpoint["port"]]
