@@ -9,12 +9,17 @@ BENCH_ARGS ?=
 BENCH ?= $(if $(BENCH_ARGS),recovery,recovery pool)
 DEMO_ARGS ?=
 EVALUATE_ARGS ?= --card nlp/MODEL_CARD.md
+ASYNCAPI_SPECS := @asyncapi/specs@6.11.1
+CHECKOV := checkov==3.3.30
+# What checkov asks for and is not wanted: a CPU limit (the manifests say why); a digest and a pull policy, which
+# belong to whoever owns the registry; a secret as a file.
+CHECKOV_SKIPPED := CKV_K8S_11,CKV_K8S_43,CKV_K8S_15,CKV_K8S_35
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench lint format train evaluate clean
+.PHONY: help demo test chaos bench lint format generate deploy-check deploy-audit train evaluate clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -28,7 +33,7 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 	@echo "Installing what the tests need …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "pip>=25.1"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-		--group tests --group lint --group types
+		--group tests --group deploy --group lint --group types
 	@touch $@
 
 $(VENV)/evaluate.stamp: $(VENV)/demo.stamp
@@ -66,6 +71,21 @@ lint: $(VENV)/test.stamp ## style, types, and the direction of imports
 format: $(VENV)/test.stamp ## put the code in shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+generate: $(VENV)/demo.stamp ## write anew what is generated under deploy/: schemas, AsyncAPI, topics as manifests
+	@$(BIN)/python -m deploy.generate
+
+deploy-check: $(VENV)/test.stamp ## the AsyncAPI document by the official schema (needs npm); the rest of deploy/ is in `test`
+	@npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix $(VENV)/npm $(ASYNCAPI_SPECS)
+	@$(BIN)/python -m tests.ops.official $(VENV)/npm/node_modules/@asyncapi/specs/schemas
+
+deploy-audit: $(VENV)/test.stamp ## what checkov finds in the image and in production's manifests; a minute to install
+	@test -x $(VENV)/checkov/bin/checkov || { $(PYTHON) -m venv $(VENV)/checkov && \
+		$(VENV)/checkov/bin/python -m pip install -q --disable-pip-version-check $(CHECKOV); }
+	@mkdir -p $(VENV)/rendered
+	@$(BIN)/kubectl kustomize deploy/kubernetes/overlays/production > $(VENV)/rendered/production.yaml
+	@$(VENV)/checkov/bin/checkov --compact --quiet --skip-download --skip-check $(CHECKOV_SKIPPED) \
+		--framework kubernetes dockerfile -f $(VENV)/rendered/production.yaml deploy/Dockerfile
 
 train: $(VENV)/train.stamp ## train the text pipeline anew, an hour or so; DATA= names the folder of the corpora
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/ and ner/"; exit 2; }

@@ -10,14 +10,14 @@ first processing may have died before its output was delivered.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 
 from models import ring
-from models.candidates import Candidate, Profile
+from models.candidates import Candidate, Profile, State
 from models.customers import normal_handle
-from models.decision import Standing, decide
+from models.decision import Because, Standing, Verdict, decide
 from models.explanation import QuoteMark, explain, summarise
 from models.facts import AnyAuthorFact, CustomerLink, ErasureAsked, FeedbackGiven
 from models.opinions import Opinion
@@ -50,8 +50,8 @@ P = TypeVar("P", QuoteMark, Evidence)
 
 
 class Ring(msgspec.Struct, array_like=True):
-    """What is kept of an author about one brand. `published` are digests of what readers have:
-    0 nothing, 1 a tombstone."""
+    """What is kept of an author about one brand. `published` are digests of the profile and the
+    candidate that readers have (`_digest`): 0 nothing, 1 a tombstone."""
 
     days: ring.Days = {}
     quotes: tuple[QuoteMark, ...] = ()
@@ -132,6 +132,21 @@ class Position(NamedTuple):
 # --- outcomes
 
 
+class Judged(NamedTuple):
+    """A judgement that readers get to see anew, once: what it was before, what it is, and why.
+
+    States are null where there is no candidate. `score` (0..100) is null when nothing is left of the
+    profile; `fired` are the codes of the authenticity rules that speak against the author.
+    """
+
+    brand: str
+    before: State | None
+    after: State | None
+    because: Because | Literal["erased", "expired"]
+    score: float | None
+    fired: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one event brought about. Tombstones are keys whose copy must be deleted."""
@@ -146,6 +161,10 @@ class Outcome:
     candidate_tombstones: list[str] = field(default_factory=list)
     handle_claims: list[str] = field(default_factory=list)
     """normal handles this author goes by, for the join with customers known by handle"""
+    counted: list[Opinion] = field(default_factory=list)
+    """opinions of known brands that this event has counted; empty for a duplicate and for a replay"""
+    judged: list[Judged] = field(default_factory=list)
+    """what has changed for readers; empty for a replay"""
 
     @property
     def dirty(self) -> bool:
@@ -192,12 +211,16 @@ class Fold:
             if replayed:
                 outcome.handle_claims = sorted(state.handles)
             self._publish(author, state, outcome, everything=replayed)
+            if not replayed and isinstance(event, ErasureAsked):
+                outcome.judged = [
+                    j if j.score is not None else j._replace(because="erased") for j in outcome.judged
+                ]
         return outcome
 
     def current(self, author: str, state: AuthorState) -> Iterator[tuple[Profile, Candidate | None]]:
         """Each profile of an author as it stands, with its candidate if there is one; by brand."""
         for brand, held in sorted(state.rings.items()):
-            profile, candidate = self._judge(candidate_key(brand, author), brand, author, state, held)
+            _, profile, candidate = self._judge(candidate_key(brand, author), brand, author, state, held)
             if profile is not None:
                 yield profile, candidate
 
@@ -227,7 +250,9 @@ class Fold:
             if day > held.newest:
                 held.newest = day
                 changed = True
-            changed |= self._mark(held, hashed, post, opinion, superseded=superseded)
+            if self._mark(held, hashed, post, opinion, superseded=superseded):
+                outcome.counted.append(opinion)
+                changed = True
             ring.evict(held.days, held.newest - keep + 1)
             _evict_places(held, (held.newest - keep + 1) * DAY_MS)
         if not accepted:
@@ -314,9 +339,11 @@ class Fold:
     def _publish(self, author: str, state: AuthorState, outcome: Outcome, *, everything: bool) -> None:
         for brand, held in sorted(state.rings.items()):
             key = candidate_key(brand, author)
-            profile, candidate = self._judge(key, brand, author, state, held)
+            verdict, profile, candidate = self._judge(key, brand, author, state, held)
             digests = (_digest(profile), _digest(candidate))
             had_profile, had_candidate = held.published
+            if not everything and (digests[0] or min(had_profile, 1)) != had_profile:
+                outcome.judged.append(_judged(brand, _state_in(had_candidate), verdict))
             if profile is not None and (everything or digests[0] != had_profile):
                 outcome.profiles.append(profile)
             if candidate is not None and (everything or digests[1] != had_candidate):
@@ -329,9 +356,9 @@ class Fold:
 
     def _judge(
         self, key: str, brand: str, author: str, state: AuthorState, held: Ring
-    ) -> tuple[Profile | None, Candidate | None]:
+    ) -> tuple[Verdict | None, Profile | None, Candidate | None]:
         if not held.days or brand not in self._brands:
-            return None, None
+            return None, None, None
         standing = self._standing(author, brand, state, held)
         verdict = decide(held.days, standing, self._rules, ticked=state.ticked)
         profile = summarise(
@@ -343,7 +370,7 @@ class Fold:
             revision=state.version,
         )
         if verdict.state is None:
-            return profile, None
+            return verdict, profile, None
         candidate = explain(
             key,
             verdict,
@@ -354,7 +381,7 @@ class Fold:
             model_version=self._model_version,
             revision=state.version,
         )
-        return profile, candidate
+        return verdict, profile, candidate
 
     def _standing(self, author: str, brand: str, state: AuthorState, held: Ring) -> Standing:
         known = [c for c in state.customers.values() if c.by_handle is None or c.by_handle in state.handles]
@@ -483,9 +510,26 @@ def _erase(state: AuthorState, fact: ErasureAsked) -> bool:
     return True
 
 
+def _judged(brand: str, before: State | None, verdict: Verdict | None) -> Judged:
+    if verdict is None:
+        return Judged(brand, before, None, "expired", None, ())
+    return Judged(brand, before, verdict.state, verdict.because, verdict.score, tuple(verdict.severities))
+
+
+_STATES: tuple[State, ...] = get_args(State)
+
+
 def _digest(record: Profile | Candidate | None) -> int:
-    """63 bits of what a reader would see, the revision left out; 0 for nothing."""
+    """63 bits of what a reader would see, the revision left out, and a candidate's state; 0 for nothing."""
     if record is None:
         return 0
     seen = encode(msgspec.structs.replace(record, revision=0))
-    return int.from_bytes(hashlib.blake2b(seen, digest_size=8).digest(), "little") >> 1 | 2
+    bits = int.from_bytes(hashlib.blake2b(seen, digest_size=8).digest(), "little")
+    code = 1 + _STATES.index(record.state) if isinstance(record, Candidate) else 0
+    return bits >> 5 << 4 | 8 | code
+
+
+def _state_in(digest: int) -> State | None:
+    """The state of the candidate behind a digest; null for nothing and for a tombstone."""
+    code = digest & 7 if digest > 1 else 0
+    return _STATES[code - 1] if code else None

@@ -1,11 +1,11 @@
 """What else is known of an author: customer records, feedback of a marketer, erasures."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from models.outcomes import Reason, Rejected, rejection_of
-from models.posts import PLATFORMS, check_id
+from models.posts import MAX_ID, PLATFORMS, Id, Moment, Platform, check_id
 from models.records import Record
 from models.times import instant
 
@@ -13,18 +13,18 @@ from models.times import instant
 class CustomerHandle(Record, frozen=True):
     """Where a customer can be met: by author id, or by handle when the id is not known."""
 
-    platform: str
-    author_id: str | None = None
-    handle: str | None = None
+    platform: Platform
+    author_id: Id | None = None
+    handle: Id | None = None
 
 
 class Customer(Record, frozen=True):
     """A record of the brand's own customer file. The file is about the operator's brands as a whole."""
 
-    customer_id: str
+    customer_id: Id
     handles: tuple[CustomerHandle, ...] = ()
-    first_order_at: str | int | float | None = None
-    last_order_at: str | int | float | None = None
+    first_order_at: Moment | None = None
+    last_order_at: Moment | None = None
     orders: int | None = None
     employee: bool | None = None
     do_not_contact: bool | None = None
@@ -33,18 +33,18 @@ class Customer(Record, frozen=True):
 class Feedback(Record, frozen=True):
     """What a marketer decided about a candidate."""
 
-    key: str
+    key: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[^/]+/[^:]+:.+$", "maxLength": MAX_ID})]
     decision: Literal["accepted", "declined", "contacted"]
-    at: str | int | float
+    at: Moment
 
 
 class Erasure(Record, frozen=True):
     """A person's wish to be forgotten: every post of theirs up to `at` counts no more."""
 
-    platform: str
-    author_id: str
+    platform: Platform
+    author_id: Id
     mode: Literal["erase", "object"]
-    at: str | int | float
+    at: Moment
 
 
 def normal_handle(handle: str) -> str:

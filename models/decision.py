@@ -6,12 +6,18 @@ author *now* (followers, customer file, exclusions) is applied to every day.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from models import scoring
 from models.candidates import CustomerLabel, State
 from models.ring import Days
 from models.rules import Component, Rules
 from models.times import DAY_MS
+
+Because = Literal[
+    "entered", "watched", "feedback", "silent", "low_score", "inauthentic", "excluded", "insufficient"
+]
+"""What made the state what it is."""
 
 _RANK: dict[CustomerLabel, int] = {"unknown": 0, "likely": 1, "confirmed": 2}
 
@@ -48,6 +54,7 @@ class Verdict:
     customer_label: CustomerLabel
     tier: str | None
     state: State | None
+    because: Because
     entered: int | None
     """the event day on which the author became a candidate"""
 
@@ -108,12 +115,15 @@ def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> 
         and tally.praise_days >= limits.watch_days
     )
     state: State | None = walk.state or ("watch" if watched else None)
+    because = walk.because
+    if walk.state is None:
+        because = "watched" if watched else "excluded" if standing.exclusions else "insufficient"
     if standing.feedback is not None and not standing.exclusions:
         at, decision = standing.feedback
         if decision == "accepted":
-            state = "accepted"
+            state, because = "accepted", "feedback"
         elif decision == "declined" and evaluated_on < at // DAY_MS + limits.decline_days:
-            state = "declined"
+            state, because = "declined", "feedback"
     return Verdict(
         as_of=as_of,
         evaluated_on=evaluated_on,
@@ -125,6 +135,7 @@ def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> 
         customer_label=label,
         tier=rules.tiers.of(standing.followers),
         state=state,
+        because=because,
         entered=walk.entered,
     )
 
@@ -134,6 +145,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.state: State | None = None
+        self.because: Because = "insufficient"
         self.entered: int | None = None
         self._scores: list[float] = []
         self._low_since: int | None = None
@@ -154,6 +166,7 @@ class _Walk:
                 and tally.day - tally.last_praise <= limits.last_positive_within
             ):
                 self.state, self.entered, self._low_since = "candidate", tally.day, None
+                self.because = "entered"
             return
         if points >= limits.leave_score:
             self._low_since = None
@@ -161,12 +174,12 @@ class _Walk:
             self._low_since = tally.day
         low_for = 0 if self._low_since is None else tally.day - self._low_since
         silent_for = tally.day - (tally.last_praise or 0)
-        if (
-            low_for >= limits.leave_after
-            or silent_for > limits.last_positive_within
-            or a < limits.leave_authenticity
-        ):
-            self.state = "cooled"
+        if low_for >= limits.leave_after:
+            self.state, self.because = "cooled", "low_score"
+        elif silent_for > limits.last_positive_within:
+            self.state, self.because = "cooled", "silent"
+        elif a < limits.leave_authenticity:
+            self.state, self.because = "cooled", "inauthentic"
 
 
 def _tier_wanted(followers: int | None, rules: Rules) -> bool:

@@ -4,6 +4,7 @@ Reasons are an enumeration so that a metric label stays bounded and a reader can
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,6 +38,13 @@ class DropReason(StrEnum):
 
     NO_BRAND = "no_brand"
     OPTED_OUT = "opted_out"
+
+
+class Dropped(NamedTuple):
+    """A well-formed record that was dropped, and where it came from."""
+
+    reason: DropReason
+    platform: str
 
 
 class Rejected(Exception):

@@ -1,6 +1,6 @@
 """A post as it arrives, checked once at the border; inside, a `Post` is always usable."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -20,18 +20,30 @@ MAX_BYTES = 4_000_000
 FUTURE_MS = 10 * MINUTE_MS
 """A post this far ahead of its record's time is not believed."""
 
+# What is checked below and is no matter of types is written beside the type for the published JSON Schema;
+# decoding does not look at it, so that the reason of a refusal stays the one named here.
+Id = Annotated[
+    str, msgspec.Meta(extra_json_schema={"pattern": r"^(?=.*\S)[^\x00-\x1f]*$", "maxLength": MAX_ID})
+]
+Platform = Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(PLATFORMS)})]
+Count = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0})]
+Moment = Annotated[
+    str | int | float,
+    msgspec.Meta(description="RFC 3339, or epoch seconds or milliseconds; UTC unless it says."),
+]
+
 
 class Author(Record, frozen=True):
     """Who wrote it. A null or absent number means unknown, never zero."""
 
-    id: str
-    handle: str | None = None
+    id: Id
+    handle: Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_ID})] | None = None
     name: str | None = None
     bio: str | None = None
-    followers: int | None = None
-    following: int | None = None
+    followers: Count | None = None
+    following: Count | None = None
     posts: int | None = None
-    created_at: str | int | float | None = None
+    created_at: Moment | None = None
     verified: bool | None = None
     bot: bool | None = None
     opt_out: bool | None = None
@@ -61,11 +73,11 @@ class Post(Record, frozen=True):
     its text is not looked at, and it stays deleted.
     """
 
-    id: str
-    platform: str
-    kind: str
+    id: Id
+    platform: Platform
+    kind: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(KINDS)})]
     text: str
-    created_at: str | int | float
+    created_at: Moment
     author: Author
     lang: str | None = None
     url: str | None = None
@@ -74,8 +86,8 @@ class Post(Record, frozen=True):
     mentions: tuple[str, ...] | None = None
     metrics: Metrics | None = None
     sponsored: bool | None = None
-    op: str | None = None
-    edited_at: str | int | float | None = None
+    op: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(OPERATIONS)})] | None = None
+    edited_at: Moment | None = None
 
     @property
     def deleted(self) -> bool:

@@ -42,6 +42,9 @@ TIER_PRESETS: Mapping[str, Mapping[str, tuple[int, int | None]]] = {
     },
 }
 
+COSTS_READ = "2026-11-23"
+"""the day on which the cost bands were read at their source"""
+
 COST_BANDS: Mapping[str, CostBand] = {
     "micro": CostBand(low=100, high=500, currency="USD", source="Aspire, price of one post, as read 2026"),
     "macro": CostBand(

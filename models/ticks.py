@@ -1,5 +1,7 @@
 """The day that has begun, as the `ticks` topic says it: the only clock there is."""
 
+from typing import Annotated
+
 import msgspec
 
 from models.outcomes import Reason, Rejected, rejection_of
@@ -10,7 +12,7 @@ from models.times import DAY_MS, day_from_iso
 class TickRecord(Record, frozen=True):
     """A day has begun: `day` is `YYYY-MM-DD`, UTC."""
 
-    day: str
+    day: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})]
 
 
 class Clock(msgspec.Struct, array_like=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from models.brands import Brand
 from models.opinions import EnrichedPost, opinions
-from models.outcomes import DropReason, Rejected
+from models.outcomes import Dropped, DropReason, Rejected
 from models.posts import Post, author_key, decode_post
 from models.records import encode
 from nlp.pipeline import Annotator, TextIn
@@ -27,7 +27,7 @@ class Enriched(NamedTuple):
     value: bytes
 
 
-Result = Enriched | DropReason | Rejected
+Result = Enriched | Dropped | Rejected
 
 
 class Enricher:
@@ -53,7 +53,7 @@ class Enricher:
         except Rejected as rejection:
             return rejection
         if post.author.opt_out:
-            return DropReason.OPTED_OUT
+            return Dropped(DropReason.OPTED_OUT, post.platform)
         # What was deleted is not read, and not passed on.
         return msgspec.structs.replace(post, text="") if post.deleted else post
 
@@ -70,5 +70,5 @@ def _text_in(post: Post) -> TextIn:
 def _result(enriched: EnrichedPost) -> Result:
     post = enriched.post
     if not (enriched.brands or post.deleted or post.edited_at):
-        return DropReason.NO_BRAND  # but an earlier version of it may have named one
+        return Dropped(DropReason.NO_BRAND, post.platform)  # but an earlier version of it may have named one
     return Enriched(author_key(post.platform, post.author.id), encode(enriched))

@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +13,7 @@ from multiprocessing.connection import wait
 
 from models.outcomes import Reason, Rejected
 from nlp.enrichment import Enricher, Raw, Result
+from streams import meters, metrics
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +40,16 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _enrich(records: Sequence[Raw]) -> list[Result]:
+def _enrich(records: Sequence[Raw]) -> tuple[list[Result], float]:
+    """The results, and the seconds of work, of which the parent tells: a child exposes nothing."""
     if _enricher is None:
         raise RuntimeError("the child was not started by the pool")
-    return _enricher.enrich(records)
+    return _timed(_enricher, records)
+
+
+def _timed(enricher: Enricher, records: Sequence[Raw]) -> tuple[list[Result], float]:
+    began = time.perf_counter()
+    return enricher.enrich(records), time.perf_counter() - began
 
 
 def _ready() -> int:
@@ -97,8 +105,13 @@ class Annotators:
         When a child dies, each batch that was in the pool is tried again alone, halved until the
         record that kills is found: that one is rejected as `poison`, the others are unharmed.
         """
+        results, seconds = await self._enrich(records)
+        meters.annotated(len(records), seconds)
+        return results
+
+    async def _enrich(self, records: Sequence[Raw]) -> tuple[list[Result], float]:
         if self._here is not None:
-            return self._here.enrich(records)
+            return _timed(self._here, records)
         pool = self._pool
         if pool is None:
             raise RuntimeError("the pool is not running")
@@ -109,19 +122,23 @@ class Annotators:
                 log.warning("A text pipeline died; starting a new pool and searching the batch")
                 self._pool = self._new_pool(self._processes)
                 self.restarts += 1
+                metrics.NLP_RESTARTS.inc()
+        began = time.perf_counter()
         async with self._trial:
-            return await self._search(records)
+            return await self._search(records), time.perf_counter() - began
 
     async def _search(self, records: Sequence[Raw]) -> list[Result]:
         """Try records in a pool of their own, so that only they can be what kills it."""
         pool = self._new_pool(1)
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, _enrich, records)
+            results, _ = await asyncio.get_running_loop().run_in_executor(pool, _enrich, records)
         except BrokenProcessPool:
             if len(records) == 1:
                 return [Rejected(Reason.POISON, "the text pipeline died on this record")]
             half = len(records) // 2
             return [*await self._search(records[:half]), *await self._search(records[half:])]
+        else:
+            return results
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

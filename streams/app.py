@@ -31,7 +31,7 @@ def enrich_app(settings: Settings, annotators: Annotators) -> ReliableApp:
     batch_agent(
         app,
         topics.POSTS,
-        enrich_step(annotators, _dead_letters(settings)),
+        enrich_step(annotators, _dead_letters(Role.ENRICH, settings)),
         size=settings.worker.batch,
         linger=0.01,
         side_by_side=max(1, settings.worker.processes) + 1,  # one batch waits while each child works
@@ -46,7 +46,7 @@ def profile_app(settings: Settings) -> ReliableApp:
     )
     app = _app(Role.PROFILE, settings, states, customers, handles, clock)
     authors = Authors(states, clock, Fold(settings.rules))
-    dead_letters = _dead_letters(settings)
+    dead_letters = _dead_letters(Role.PROFILE, settings)
     brands = {brand.name for brand in settings.brands}
     agent(app, topics.ENRICHED, enriched_step(authors, dead_letters))
     agent(app, topics.AUTHOR_FACTS, fact_step(authors))
@@ -63,10 +63,12 @@ def profile_app(settings: Settings) -> ReliableApp:
 def sink_app(settings: Settings, store: Store) -> ReliableApp:
     """profiles, candidates -> SQL."""
     app = _app(Role.SINK, settings)
+    sink = Sink(store, _dead_letters(Role.SINK, settings))
+    app.missing = lambda: None if sink.away is None else f"{sink.away.what}: {sink.away.why}"
     batch_agent(
         app,
         (topics.PROFILES, topics.CANDIDATES),
-        Sink(store, _dead_letters(settings)).step,
+        sink.step,
         size=SINK_BATCH,
         linger=0.02,
         side_by_side=1,  # one writer: the order of a partition is the order in the database
@@ -114,6 +116,6 @@ def _app(role: Role, settings: Settings, *states: KeyedState) -> ReliableApp:
     return app
 
 
-def _dead_letters(settings: Settings) -> DeadLetters:
+def _dead_letters(role: Role, settings: Settings) -> DeadLetters:
     limit = settings.dead_letters
-    return DeadLetters(max_share=limit.max_share, of_last=limit.of_last)
+    return DeadLetters(role, max_share=limit.max_share, of_last=limit.of_last)

@@ -28,7 +28,7 @@ from models.joining import (
     update_customer,
     update_handle,
 )
-from models.outcomes import DropReason, Rejected
+from models.outcomes import Dropped, Rejected
 from models.records import encode
 from models.times import day_from_iso
 from nlp.enrichment import Enricher, Raw
@@ -84,7 +84,7 @@ class Backtest:
                 self.tally.posts += 1
                 if isinstance(result, Rejected):
                     self._reject(lines.route(value).topic, number, value, result)
-                elif isinstance(result, DropReason):
+                elif isinstance(result, Dropped):
                     self.tally.dropped += 1
                 else:
                     *_, post = counted_post(result.value)

@@ -231,6 +231,40 @@ def worker(
 
 
 @app.command()
+def exporter(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Where it serves.", show_default="metrics.port")
+    ] = None,
+) -> None:
+    """Ask broker and store how things stand, and serve the answers to Prometheus, until SIGTERM or Ctrl-C.
+
+    One is enough for a cluster: lag in records and seconds, candidates, notices. Workers serve their own
+    metrics when `metrics.port` is set.
+
+    Examples: `superfan exporter --port 9465` | `SUPERFAN_METRICS__PORT=9464 superfan exporter`
+    """
+    from streams.exporter import run_exporter
+    from streams.stopping import Stop
+
+    stop = Stop()
+    run_exporter(_settings(metrics=None if port is None else {"port": port}), stop)
+
+
+@app.command("lag")
+def lag_command(output: Out = Output.TABLE) -> None:
+    """How far each role is behind: records that wait, and for how long the oldest has, by topic.
+
+    Examples: `superfan lag` | `superfan lag -o json`
+    """
+    from streams import admin
+    from streams.lag import by_topic, onlooker
+
+    settings = _settings()
+    with admin.admin_client(settings) as client, onlooker(settings) as consumer:
+        print_rows(output, by_topic(client, consumer, settings.topics.partitions))
+
+
+@app.command()
 def feed(
     file: Annotated[Path, typer.Argument(help="JSON Lines, plain or .gz; - is standard input.")],
     topic: Annotated[
@@ -457,14 +491,19 @@ def doctor(output: Out = Output.TABLE) -> None:
 
 
 @app.command()
-def health(output: Out = Output.TABLE) -> None:
+def health(
+    role: Annotated[
+        WorkerRole, typer.Option(help="Ask only for what this role needs: the store is the sink's.")
+    ] = WorkerRole.ALL,
+    output: Out = Output.TABLE,
+) -> None:
     """For probes: exit 0 when broker, topics and store are there, 3 when not.
 
-    Examples: `superfan health` | `superfan health -o json`
+    Examples: `superfan health` | `superfan health --role enrich` | `superfan health -o json`
     """
     from streams.health import probe
 
-    findings = probe(_settings())
+    findings = probe(_settings(), role.roles)
     print_rows(output, ({"check": f.check, "ok": f.ok, "found": f.found} for f in findings))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(3)

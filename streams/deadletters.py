@@ -6,7 +6,7 @@ from models.dead_letters import dead_letter
 from models.errors import SuperfanError
 from models.outcomes import Reason, Rejected
 from models.records import encode
-from streams import topics
+from streams import meters, metrics, topics
 from streams.delivery import Work
 
 
@@ -20,10 +20,18 @@ class DeadLetters:
     `max_share` is of the last `of_last` records; below that many nothing is judged.
     """
 
-    def __init__(self, *, max_share: float, of_last: int) -> None:
+    def __init__(self, role: str, *, max_share: float, of_last: int) -> None:
+        self._role = role
         self._max_share = max_share
         self._recent: deque[Reason | None] = deque(maxlen=of_last)
         self._reasons: Counter[Reason] = Counter()
+        metrics.DEAD_LETTER_SHARE.labels(role).set_function(self.share)
+        metrics.DEAD_LETTER_LIMIT.labels(role).set(max_share)
+
+    def share(self) -> float:
+        """Of the last records, as far as it is judged by now."""
+        recent = self._recent
+        return sum(list(self._reasons.values())) / len(recent) if len(recent) == recent.maxlen else 0.0
 
     def accept(self) -> None:
         """A record was usable."""
@@ -36,6 +44,7 @@ class DeadLetters:
         acknowledged, and neither is anything after it.
         """
         self._note(rejection.reason)
+        meters.rejected(self._role, rejection)
         tp = work.tp
         letter = dead_letter(
             rejection,

@@ -62,6 +62,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams import meters, metrics
 from streams.state import KeyedState, restore
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,10 @@ _SERVICES = logging.getLogger("faust.superfan")
 _REFUSALS = (InvalidTopicError, MessageSizeTooLargeError, TopicAuthorizationFailedError)
 """Answers of the broker that would be the same the next time."""
 
+
+ARRIVED = "superfan-arrived-ms"
+"""Header of all that is sent, states excepted: when the record that led to it came in, epoch milliseconds.
+So each role can tell how long after the arrival of a post its own work is out."""
 
 LEAVING = 5.0
 """seconds in which a consumer must have left its group after all was committed (11)"""
@@ -146,6 +151,7 @@ class Work:
         "_delivery",
         "_finished",
         "_pending",
+        "arrived_ms",
         "assignment",
         "key",
         "offset",
@@ -164,6 +170,7 @@ class Work:
         self.key: bytes | None = message.key
         self.value: bytes | None = message.value
         self.timestamp_ms = round((message.timestamp or 0) * 1000)
+        self.arrived_ms = _arrived(message.headers, self.timestamp_ms)
 
     @property
     def partition(self) -> int:
@@ -211,6 +218,13 @@ class Work:
         self._delivery.settle(self)
 
 
+def _arrived(headers: Iterable[tuple[str, bytes]] | None, otherwise: int) -> int:
+    for name, value in headers or ():
+        if name == ARRIVED and value.isdigit() and len(value) < 16:
+            return int(value)
+    return otherwise
+
+
 @dataclass(slots=True)
 class _Record:
     """A record on its way out."""
@@ -228,6 +242,7 @@ class Delivery:
 
     def __init__(self, app: "ReliableApp", window: int) -> None:
         self._app = app
+        self.pace = meters.Pace(app.role)
         self._window = window
         self._begun: dict[TP, deque[Work]] = defaultdict(deque)
         self._in_flight = 0
@@ -295,8 +310,10 @@ class Delivery:
         if work.assignment != self.assignment:
             return
         begun = self._begun.get(work.tp)
+        now = time.time() if begun and begun[0].complete else 0.0
         while begun and begun[0].complete:
             done = begun.popleft()
+            self.pace.done(done.tp.topic, done.arrived_ms, now)
             self._in_flight -= 1
             self._settled.set()
             # A seek may deliver records twice: a position never goes back within an assignment.
@@ -345,10 +362,12 @@ class Delivery:
                     await self._queued.wait()
                 record = self._outbox.popleft()
                 topic = record.topic
-                partition = record.work.partition if record.state else None
+                work = record.work
+                partition = work.partition if record.state else None
+                headers = None if record.state else [(ARRIVED, b"%d" % work.arrived_ms)]
                 future = cast(
                     "asyncio.Future[Any]",
-                    await producer.send(record.topic, record.key, record.value, partition, None, None),
+                    await producer.send(record.topic, record.key, record.value, partition, None, headers),
                 )
                 future.add_done_callback(partial(self._confirm, record))
         except asyncio.CancelledError:
@@ -399,7 +418,13 @@ class Delivery:
 
     def resume(self) -> None:
         """A new assignment is in force, and its states are here."""
+        self.pace.assigned()
         self._paused = False
+
+    @property
+    def flowing(self) -> bool:
+        """Whether records are begun: an assignment is in force, and nobody drains it."""
+        return not self._paused
 
 
 class _Listener(driver.ConsumerRebalanceListener):
@@ -556,13 +581,16 @@ class ReliableApp(faust.App):
         states: Sequence[KeyedState] = (),
         **options: Any,
     ) -> None:
+        self.role = metrics.role_of(name)
         self.delivery = Delivery(self, window)
         self.lease = Lease(session)
         self.failure: BaseException | None = None
         self._failed = asyncio.Event()
         self._drain_timeout = drain_timeout
         self._bootstrap = bootstrap
-        self._states = states
+        self.states = states
+        self.missing: Callable[[], str | None] = lambda: None
+        """what else the role needs and has not, in words"""
         self._owned: tuple[int, frozenset[int]] = (-1, frozenset())
         """the generation in which partitions were last restored, and which they are"""
         self._drained = True
@@ -581,6 +609,10 @@ class ReliableApp(faust.App):
 
     def _new_producer_transport(self) -> Transport:
         return Transport(self.conf.broker_producer, self)
+
+    def _create_directories(self) -> None:
+        """Nothing is kept on disk: a worker runs where it may not write."""
+        # XXX Faust makes three folders in the working directory, for tables of a kind that is not used here.
 
     async def fail(self, error: BaseException) -> None:
         """Stop with this error; the first one counts."""
@@ -609,6 +641,12 @@ class ReliableApp(faust.App):
         self._heartbeats.add(beat)
         beat.add_done_callback(answered)
 
+    def unready(self) -> str | None:
+        """Why this application does not work now, in words; None when it does. For any thread."""
+        if not self.delivery.flowing:
+            return "has no partitions yet, or its states are not here"
+        return self.missing() if self.lease.holds() else "has not heard of the broker for a session"
+
     @property
     def owned(self) -> frozenset[int]:
         """Partitions whose states are here and current."""
@@ -621,7 +659,7 @@ class ReliableApp(faust.App):
         )
         if self._drained:
             await self._commit()
-        elif self._states:
+        elif self.states:
             # What is on its way would be written behind the back of the next owner.
             self.lease.give_up()
             await self.fail(Fenced("partitions were taken away with work on its way"))
@@ -654,11 +692,11 @@ class ReliableApp(faust.App):
         mine = _copartitioned(self.consumer.assignment())
         before, owned = self._owned
         kept = owned & mine if self._drained and generation == before + 1 else frozenset()
-        for state in self._states:
+        for state in self.states:
             state.forget(kept)
         self._owned = (generation, kept)
-        if self._states and (missing := mine - kept):
-            restored = await restore(self._states, missing, bootstrap=self._bootstrap, wanted=wanted)
+        if self.states and (missing := mine - kept):
+            restored = await restore(self.states, missing, bootstrap=self._bootstrap, wanted=wanted)
             if restored is None:
                 return False
             log.info("Recovered %d partitions from %d changelog records in %.1f s", len(missing), *restored)
@@ -711,12 +749,14 @@ def agent(app: ReliableApp, topic: str, step: Step) -> None:
             work = await app.delivery.begin(event)
             if work is None:
                 continue
+            began = time.perf_counter()
             try:
                 step(work)
             except Exception as error:
                 log.exception("Processing %s[%d]@%d failed", work.tp.topic, work.tp.partition, work.offset)
                 await app.fail(error)
                 raise
+            app.delivery.pace.step(time.perf_counter() - began)
             work.finish()
 
     _register(app, (topic,), run)
@@ -778,8 +818,10 @@ def batch_agent(
                 waiting.put_nowait(work)
 
     async def process(batch: list[Work]) -> None:
+        began = time.perf_counter()
         try:
             await step(batch)
+            app.delivery.pace.step(time.perf_counter() - began)
             for work in batch:
                 work.finish()
         except asyncio.CancelledError:

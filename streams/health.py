@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from kafka.errors import KafkaError
@@ -11,6 +11,7 @@ from models.errors import SuperfanError
 from models.store import Store
 from streams import admin
 from streams.lag import lag
+from streams.roles import Role
 from streams.settings import Settings
 
 
@@ -24,9 +25,9 @@ class Finding:
     fix: str = ""
 
 
-def probe(settings: Settings) -> list[Finding]:
-    """What a worker cannot do without: broker, topics, store."""
-    return [*_broker(settings), _store(settings)]
+def probe(settings: Settings, roles: Collection[Role] = tuple(Role)) -> list[Finding]:
+    """What a worker of these roles cannot do without: broker, topics, and for the sink the store."""
+    return [*_broker(settings), *([_store(settings)] if Role.SINK in roles else [])]
 
 
 def diagnose(settings: Settings) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The one table of roles: what scales apart, its consumer group, what it reads."""
+"""The one table of roles: what scales apart, its consumer group, what it reads and sends."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,14 +16,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoleSpec:
-    """A role's consumer group and its inputs."""
+    """A role's consumer group, the topics it reads, and those it sends to (its changelogs aside)."""
 
     group: str
     inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 ROLES: dict[Role, RoleSpec] = {
-    Role.ENRICH: RoleSpec("superfan-enrich", topics.POSTS),
+    Role.ENRICH: RoleSpec("superfan-enrich", topics.POSTS, (topics.ENRICHED, topics.DEAD_LETTERS)),
     Role.PROFILE: RoleSpec(
         topics.PROFILE_APP,
         (
@@ -35,6 +36,15 @@ ROLES: dict[Role, RoleSpec] = {
             topics.ERASURES,
             topics.TICKS,
         ),
+        (
+            topics.PROFILES,
+            topics.CANDIDATES,
+            topics.LATE,
+            topics.TICKS,
+            topics.AUTHOR_FACTS,
+            topics.HANDLE_FACTS,
+            topics.DEAD_LETTERS,
+        ),
     ),
-    Role.SINK: RoleSpec("superfan-sink", (topics.PROFILES, topics.CANDIDATES)),
+    Role.SINK: RoleSpec("superfan-sink", (topics.PROFILES, topics.CANDIDATES), (topics.DEAD_LETTERS,)),
 }

@@ -102,6 +102,16 @@ class WorkerSettings(_Section):
         return self
 
 
+class MetricsSettings(_Section):
+    """Where a process tells how it is: `/metrics`, `/live`, `/ready`. A port for each process."""
+
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """off unless set"""
+    host: str = "127.0.0.1"
+    every: float = Field(default=10.0, gt=0)
+    """seconds from one measurement of `superfan exporter` to the next"""
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Unknown keys are errors, in the file and in the environment."""
 
@@ -112,6 +122,8 @@ class Settings(BaseSettings):
     broker_url: str = "kafka://127.0.0.1:9092"
     store_url: SecretStr = SecretStr("sqlite:///superfan.db")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """auto is text on a terminal and JSON elsewhere"""
     brands: tuple[Brand, ...] = Field(min_length=1)
     tiers: Tiers = Tiers()
     customers: Customers = Customers()
@@ -122,6 +134,7 @@ class Settings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     worker: WorkerSettings = WorkerSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @field_validator("broker_url")
     @classmethod
@@ -259,6 +272,7 @@ def _siblings(place: tuple[int | str, ...]) -> list[str]:
         "topics": TopicSettings,
         "worker": WorkerSettings,
         "dead_letters": DeadLetterSettings,
+        "metrics": MetricsSettings,
     }
     section = sections.get(str(place[0]), Settings) if len(place) > 1 else Settings
     return list(section.model_fields)

@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from models.codec import version_of
+from streams import metrics
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class KeyedState:
     def __init__(self, changelog: str) -> None:
         self.changelog = changelog
         self._states: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self._bytes: dict[int, int] = defaultdict(int)
         self.stale_refused = 0
         """older states that recovery found behind newer ones, from a worker that had lost a partition"""
 
@@ -66,12 +68,23 @@ class KeyedState:
         return list(self._states[partition])
 
     def __len__(self) -> int:
-        return sum(len(states) for states in self._states.values())
+        return sum(len(states) for states in list(self._states.values()))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the packed keys and values held."""
+        return sum(list(self._bytes.values()))
+
+    @property
+    def name(self) -> str:
+        """What is kept, in one word."""
+        return self.changelog.removesuffix("-changelog").rpartition("-")[2]
 
     def forget(self, kept: Collection[int] = ()) -> None:
         """Drop the states of all partitions but those kept: from now on they age."""
         for partition in [p for p in self._states if p not in kept]:
             del self._states[partition]
+            self._bytes.pop(partition, None)
 
     def take(self, partition: int, records: Iterable[ConsumerRecord]) -> None:
         """Recovery: take each record, in order, unless a newer state is there.
@@ -79,24 +92,34 @@ class KeyedState:
         Raises `CorruptState` for a record that is no state.
         """
         states = self._states[partition]
+        grown = 0
         for record in records:
             key, value = record.key, record.value
+            held = states.get(key)
             if value is None:
                 states.pop(key, None)
-                continue
-            held = states.get(key)
-            if held is not None and version_of(value) < version_of(held):
-                self.stale_refused += 1
+                grown -= 0 if held is None else len(key) + len(held)
                 continue
             if held is None:
                 version_of(value)
+                grown += len(key) + len(value)
+            elif version_of(value) < version_of(held):
+                self.stale_refused += 1
+                metrics.STALE_STATES.labels(self.name).inc()
+                continue
+            else:
+                grown += len(value) - len(held)
             states[key] = value
+        self._bytes[partition] += grown
 
     def _put(self, partition: int, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self._states[partition].pop(key, None)
-        else:
-            self._states[partition][key] = value
+        states = self._states[partition]
+        held = states.pop(key, None) if value is None else states.get(key)
+        before = 0 if held is None else len(key) + len(held)
+        after = 0 if value is None else len(key) + len(value)
+        self._bytes[partition] += after - before
+        if value is not None:
+            states[key] = value
 
 
 class Restored(NamedTuple):
@@ -138,12 +161,14 @@ async def restore(
             consumer.seek(tp, begins[tp])
         total = sum(ends[tp] - begins[tp] for tp in unread)
         done = 0
+        metrics.RECOVERY_REMAINING.set(total)
         while unread:
             if not wanted():
                 return None
             for tp, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)).items():
                 by_topic[tp.topic].take(tp.partition, records)
                 done += len(records)
+            metrics.RECOVERY_REMAINING.set(max(0, total - done))
             # By position and not by record: the last ones may have been compacted away.
             finished = {tp for tp in unread if await consumer.position(tp) >= ends[tp]}
             unread -= finished
@@ -153,4 +178,7 @@ async def restore(
                 log.info("Recovering: %d of at most %d records read", done, total)
     finally:
         await consumer.stop()
-    return Restored(done, time.monotonic() - began)
+        metrics.RECOVERY_REMAINING.set(0)
+    seconds = time.monotonic() - began
+    metrics.RECOVERY_SECONDS.observe(seconds)
+    return Restored(done, seconds)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import uvloop
 
 from models.store import StoreUnavailable
-from streams import admin, worker
+from streams import admin, endpoint, worker
 from streams.roles import Role
 from streams.settings import Settings
 from streams.stopping import Stop
+from streams.vitals import Vitals
 
 log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
@@ -25,31 +26,34 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
     anew when it is back: nothing that was not delivered was committed, so nothing is lost or
     counted twice.
     """
-    wait = FIRST_WAIT
-    while True:
-        wait_for_broker(settings)
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_run(settings, roles, stop))
-        except (worker.BrokerLost, StoreUnavailable) as error:
-            log.warning("%s: %s; starting again when it is back", error.what, error.why)
-            time.sleep(wait := min(LONGEST_WAIT, 2 * wait))
-        else:
-            stop.ignore()
-            return
+    vitals = Vitals()
+    with endpoint.serving(settings, roles, vitals):
+        wait = FIRST_WAIT
+        while True:
+            wait_for_broker(settings, vitals)
+            try:
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    runner.run(_run(settings, roles, stop, vitals))
+            except (worker.BrokerLost, StoreUnavailable) as error:
+                log.warning("%s: %s; starting again when it is back", error.what, error.why)
+                time.sleep(wait := min(LONGEST_WAIT, 2 * wait))
+            else:
+                stop.ignore()
+                return
 
 
-async def _run(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
+async def _run(settings: Settings, roles: Sequence[Role], stop: Stop, vitals: Vitals) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     with stop.waking(lambda: loop.call_soon_threadsafe(asked.set)):
-        await worker.run(settings, roles, stop=asked)
+        await worker.run(settings, roles, stop=asked, vitals=vitals)
 
 
-def wait_for_broker(settings: Settings) -> None:
+def wait_for_broker(settings: Settings, vitals: Vitals) -> None:
     """Returns when a broker answers and its topics are as they should be; waits as long as it takes."""
     wait = FIRST_WAIT
     while True:
+        vitals.beat()
         try:
             with admin.admin_client(settings) as client:
                 created = admin.apply(client, settings)

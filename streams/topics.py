@@ -34,6 +34,8 @@ class Topic:
     """how long no record is compacted away, so that a reader sees every step of that time"""
     internal: bool = False
     """not part of the contract: may change with any release"""
+    tombstone: str | None = None
+    """what a null value says, where one means something"""
 
     def config(self) -> dict[str, str]:
         """The topic's settings as Kafka names them."""
@@ -86,11 +88,25 @@ TOPICS: tuple[Topic, ...] = (
     Topic(MENTIONS, "any", Post, "posts that mention a brand", retention_days=28),
     Topic(COMMENTS, "any", Post, "comments under a brand's posts", retention_days=28),
     Topic(HASHTAGS, "any", Post, "posts under a brand's hashtags", retention_days=28),
-    Topic(CUSTOMERS, "customer id", Customer, "the customer file; null deletes", compact=True),
+    Topic(
+        CUSTOMERS,
+        "customer id",
+        Customer,
+        "the customer file; null deletes",
+        compact=True,
+        tombstone="The customer is deleted.",
+    ),
     Topic(FEEDBACK, "candidate key", Feedback, "what marketers decided", compact=True),
     Topic(ERASURES, "author key", Erasure, "persons to forget", retention_days=28),
     Topic(ENRICHED, "author key", EnrichedPost, "posts with annotations and opinions", retention_days=28),
-    Topic(PROFILES, "candidate key", Profile, "rolling counters and score", compact=True),
+    Topic(
+        PROFILES,
+        "candidate key",
+        Profile,
+        "rolling counters and score",
+        compact=True,
+        tombstone="Nothing is kept of this author about this brand any more: delete your copy.",
+    ),
     Topic(
         CANDIDATES,
         "candidate key",
@@ -98,6 +114,7 @@ TOPICS: tuple[Topic, ...] = (
         "who to ask, and why; null: delete your copy",
         compact=True,
         min_compaction_lag_hours=7 * 24,
+        tombstone="No candidate any more: delete your copy.",
     ),
     Topic(TICKS, "none; one record a partition", TickRecord, "a day has begun", retention_days=7),
     Topic(LATE, "author key", EnrichedPost, "posts older than the window keeps", retention_days=28),

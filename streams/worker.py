@@ -11,11 +11,13 @@ from aiokafka.errors import KafkaError
 from models.errors import SuperfanError
 from models.store import Store
 from nlp.enrichment import Enricher
+from streams import meters
 from streams.annotators import Annotators
 from streams.app import enrich_app, profile_app, sink_app
 from streams.delivery import DeliveryError, Fenced, ReliableApp
 from streams.roles import Role
 from streams.settings import Settings
+from streams.vitals import BEAT, Vitals
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +30,26 @@ class BrokerLost(WorkerError):
     """The worker had to stop because the broker went away: it may be run again when that is back."""
 
 
-async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event) -> None:
+async def run(
+    settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event, vitals: Vitals | None = None
+) -> None:
     """Run roles until `stop`; then finish what was begun, commit, leave the groups.
+
+    `vitals` are told how it goes.
 
     Raises `WorkerError` when an application fails: nothing that was not delivered is committed,
     and a new worker goes on from there.
     """
+    vitals = vitals or Vitals()
     async with AsyncExitStack() as stack:
+        beating = asyncio.ensure_future(_beat(vitals))
+        stack.callback(beating.cancel)
         apps = await asyncio.gather(*(_build(role, settings, stack) for role in roles))
         failure: BaseException | None
         try:
             await asyncio.gather(*(_start(app) for app in apps))
             log.info("Worker started: %s", ", ".join(roles))
+            stack.enter_context(vitals.watching(partial(_unready, apps)))
             failure = await _first_of(stop, apps)
         except Exception as error:
             failure = error
@@ -47,6 +57,17 @@ async def run(settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event)
     if failure is not None:
         raise _explained(failure) from failure
     log.info("Worker stopped")
+
+
+async def _beat(vitals: Vitals) -> None:
+    """Tell as long as this loop moves on."""
+    while True:
+        vitals.beat()
+        await asyncio.sleep(BEAT)
+
+
+def _unready(apps: Sequence[ReliableApp]) -> list[str]:
+    return [f"{app.role}: {why}" for app in apps if (why := app.unready()) is not None]
 
 
 async def _build(role: Role, settings: Settings, stack: AsyncExitStack) -> ReliableApp:
@@ -66,6 +87,7 @@ async def _build(role: Role, settings: Settings, stack: AsyncExitStack) -> Relia
 
 
 async def _start(app: ReliableApp) -> None:
+    meters.watch(app)
     app.in_worker = True
     await app.start()
     app.delivery.start()

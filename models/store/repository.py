@@ -205,6 +205,24 @@ class Store:
         with self._connection("be read") as connection:
             return {state: count for state, count in connection.execute(query)}  # noqa: C416 -- no tuples
 
+    def census(self) -> dict[tuple[str, str, str | None], int]:
+        """How many candidates there are of each (brand, state, tier); those without any are left out."""
+        group = (CandidateRow.brand, CandidateRow.state, CandidateRow.tier)
+        with self._connection("be read") as connection:
+            rows = connection.execute(sa.select(*group, sa.func.count()).group_by(*group))
+            return {(brand, state, tier): count for brand, state, tier, count in rows}
+
+    def notices_overdue(self, now: str) -> dict[str, int]:
+        """By brand: whose notice was due before `now` (RFC 3339), and nobody contacted or decided about."""
+        said = sa.cast(CandidateRow.record["watch_outs"], sa.Text)
+        query = sa.select(CandidateRow.brand, sa.func.count()).where(
+            CandidateRow.notice_due_at < now,
+            CandidateRow.state.not_in(("accepted", "declined")),
+            said.not_like('%"contacted"%'),
+        )
+        with self._connection("be read") as connection:
+            return {brand: count for brand, count in connection.execute(query.group_by(CandidateRow.brand))}  # noqa: C416 -- no tuples
+
     def brands(self) -> list[str]:
         """Brands that have a profile."""
         with self._connection("be read") as connection:

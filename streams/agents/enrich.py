@@ -1,8 +1,8 @@
 """mentions, comments, hashtags -> enriched. Stateless; the text work happens in child processes."""
 
-from models.outcomes import DropReason, Rejected
+from models.outcomes import Dropped, Rejected
 from nlp.enrichment import Raw
-from streams import topics
+from streams import meters, topics
 from streams.annotators import Annotators
 from streams.deadletters import DeadLetters
 from streams.delivery import BatchStep, Work
@@ -13,12 +13,13 @@ def enrich_step(annotators: Annotators, dead_letters: DeadLetters) -> BatchStep:
 
     async def step(batch: list[Work]) -> None:
         results = await annotators.enrich([Raw(work.value, work.timestamp_ms) for work in batch])
+        meters.enriched((work.tp.topic for work in batch), results)
         for work, result in zip(batch, results, strict=True):
             if isinstance(result, Rejected):
                 dead_letters.reject(work, result)
                 continue
             dead_letters.accept()
-            if not isinstance(result, DropReason):
+            if not isinstance(result, Dropped):
                 work.send(topics.ENRICHED, result.author.encode(), result.value)
 
     return step

@@ -12,7 +12,7 @@ from models.outcomes import Reason, Rejected
 from models.posts import author_key
 from models.records import encode
 from models.ticks import Clock, decode_tick
-from streams import topics
+from streams import meters, topics
 from streams.deadletters import DeadLetters
 from streams.delivery import LongStep, Step, Work
 from streams.state import KeyedState
@@ -49,6 +49,7 @@ class Authors:
         author = key.decode()
         position = Position(work.tp.topic, work.offset)
         outcome = self.fold.apply(author, state, event, position, today=self.today(work.partition).day)
+        meters.folded(event, outcome)
         if outcome.late:
             work.send(topics.LATE, key, work.value)
         if outcome.dirty:

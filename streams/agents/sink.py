@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+import time
 
 import msgspec
 
 from models.candidates import Candidate, Profile
 from models.outcomes import Reason, Rejected, rejection_of
 from models.store import Change, Delete, Store, StoreUnavailable
-from streams import topics
+from streams import meters, metrics, topics
 from streams.deadletters import DeadLetters
 from streams.delivery import Work
 
@@ -25,6 +26,8 @@ class Sink:
     def __init__(self, store: Store, dead_letters: DeadLetters) -> None:
         self._store = store
         self._dead_letters = dead_letters
+        self.away: StoreUnavailable | None = None
+        """why the store cannot be written to at the moment, if so"""
 
     async def step(self, batch: list[Work]) -> None:
         """Write one batch in one transaction; returns when it is committed."""
@@ -38,13 +41,18 @@ class Sink:
                 self._dead_letters.accept()
         wait = FIRST_WAIT
         while True:
+            began = time.perf_counter()
             try:
-                await asyncio.to_thread(self._store.apply, changes)
+                applied = await asyncio.to_thread(self._store.apply, changes)
             except StoreUnavailable as error:
+                self.away = error
+                metrics.STORE_ERRORS.inc()
                 log.warning("The store is away, trying again in %.1f s: %s", wait, error)
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_WAIT, wait * 2)
             else:
+                self.away = None
+                meters.stored(applied, len(changes), time.perf_counter() - began)
                 return
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,10 +161,21 @@ def test_all_is_well_when_it_is(env: dict[str, str]) -> None:
         assert all(finding["ok"] for finding in findings)
 
 
+def test_only_the_sink_needs_the_store(env: dict[str, str], tmp_path: Path) -> None:
+    """`health --role` asks for what the role needs: without a store the other roles are well."""
+    away = env | {"SUPERFAN_STORE_URL": f"sqlite:///{tmp_path}/empty.db"}
+    healthy = {
+        role: superfan("health", "--role", role, env=away).returncode for role in ("enrich", "profile")
+    }
+    assert healthy == {"enrich": 0, "profile": 0}
+    assert superfan("health", "--role", "sink", env=away).returncode == 3
+
+
 def test_a_broker_that_is_away_is_unhealthy_and_says_how_to_start_one(env: dict[str, str]) -> None:
     """`health` exits 3, `doctor` names the fix, `feed` fails without a traceback."""
     away = env | {"SUPERFAN_BROKER_URL": "kafka://127.0.0.1:9"}
     assert superfan("health", env=away).returncode == 3
+    assert superfan("health", "--role", "enrich", env=away).returncode == 3
     told = superfan("doctor", "-o", "json", env=away)
     assert told.returncode == 3
     assert b"superfan broker" in told.stdout
@@ -202,6 +214,21 @@ def test_a_wrong_setting_is_named_and_exits_2(env: dict[str, str], name: str, va
     assert told in said
     assert "Traceback" not in said
     assert "hunter2" not in said
+
+
+def test_a_worker_writes_nothing_where_it_runs(
+    env: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    """A worker needs no place to write: images run it on a file system that is read-only."""
+    here = tmp_path / "here"
+    here.mkdir()
+    with worker(settings, tmp_path / "worker.log", "sink", within=("env", "-C", str(here))) as running:
+        deadline = time.monotonic() + 60
+        while "Worker started" not in running.said():
+            assert time.monotonic() < deadline, running.said()
+            time.sleep(0.1)
+        assert running.terminate() == 0
+    assert list(here.iterdir()) == []
 
 
 def test_a_source_without_a_lawful_basis_stops_the_worker(env: dict[str, str], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from models.outcomes import DropReason, Reason, Rejected
+from models.outcomes import Dropped, DropReason, Reason, Rejected
 from nlp.enrichment import Enricher, Raw, Result
 from streams.annotators import Annotators
 
@@ -26,7 +26,7 @@ class Fragile(Enricher):
         records = list(records)
         if any(record.value == self._poison for record in records):
             os.kill(os.getpid(), signal.SIGKILL)
-        return [DropReason.NO_BRAND for _ in records]
+        return [Dropped(DropReason.NO_BRAND, "x") for _ in records]
 
 
 def test_a_record_that_kills_its_child_is_found_and_the_others_are_unharmed() -> None:
@@ -46,7 +46,7 @@ def test_a_record_that_kills_its_child_is_found_and_the_others_are_unharmed() ->
     assert [isinstance(result, Rejected) and result.reason == "poison" for result in results] == [
         n == 5 for n in range(8)
     ]
-    assert others == [DropReason.NO_BRAND] * 8
+    assert others == [Dropped(DropReason.NO_BRAND, "x")] * 8
     assert restarts == 1
 
 

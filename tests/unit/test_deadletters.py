@@ -26,7 +26,7 @@ def work() -> Any:
 
 def test_a_share_of_rejects_below_the_limit_is_normal() -> None:
     """Half of the records may be bad for ever, when half is the limit."""
-    letters = DeadLetters(max_share=0.5, of_last=10)
+    letters = DeadLetters("enrich", max_share=0.5, of_last=10)
     for _ in range(100):
         letters.accept()
         letters.reject(work(), Rejected(Reason.NOT_JSON, "x"))
@@ -34,7 +34,7 @@ def test_a_share_of_rejects_below_the_limit_is_normal() -> None:
 
 def test_a_share_above_the_limit_stops_with_the_most_common_reason() -> None:
     """The error says how many, why, and what to do; the record that passed the limit is not sent."""
-    letters = DeadLetters(max_share=0.5, of_last=10)
+    letters = DeadLetters("enrich", max_share=0.5, of_last=10)
     for _ in range(9):
         letters.reject(work(), Rejected(Reason.FUTURE, "x"))
     last = work()

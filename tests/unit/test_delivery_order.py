@@ -43,7 +43,7 @@ def with_delivery(test: Callable[[Delivery, Producer], Awaitable[None]]) -> None
 
     async def run() -> None:
         producer = Producer()
-        app: Any = SimpleNamespace(producer=producer, consumer_generation_id=1)
+        app: Any = SimpleNamespace(producer=producer, consumer_generation_id=1, role="test")
         delivery = Delivery(app, window=100)
         delivery.start()
         delivery.resume()
@@ -58,7 +58,7 @@ def with_delivery(test: Callable[[Delivery, Producer], Awaitable[None]]) -> None
 async def begin(delivery: Delivery, offset: int, partition: int = 0) -> Work:
     """Begin the work on a record of `in`."""
     message = SimpleNamespace(
-        generation_id=1, tp=TP("in", partition), offset=offset, key=b"k", value=b"v", timestamp=0
+        generation_id=1, tp=TP("in", partition), offset=offset, key=b"k", value=b"v", timestamp=0, headers=[]
     )
     work = await delivery.begin(SimpleNamespace(message=message))
     assert work is not None

@@ -1,0 +1,186 @@
+"""What is counted where: each function is called at one place of the stream, and only counts.
+
+The core returns values; here they become numbers of the table (`streams.metrics`). Most of this is
+on the hot path, called by the worker's loop: a record may cost a few microseconds here, in all roles.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache, partial
+from importlib.metadata import version
+from typing import Any, Protocol
+
+from prometheus_client import Histogram
+
+from models.author import CountedPost, Event, Judged, Outcome
+from models.opinions import Opinion
+from models.outcomes import Dropped, Rejected
+from models.store import Applied
+from nlp.enrichment import Enriched, Result
+from streams import metrics
+from streams.state import KeyedState
+
+CUES = ("giveaway", "sponsored", "ambiguous")
+
+# Looking a labelled series up costs as much as counting: those of every record are looked up once.
+_outcome = cache(metrics.OUTCOMES.labels)
+_opinion = cache(metrics.OPINIONS.labels)
+_cue = cache(metrics.CUES.labels)
+_transition = cache(metrics.TRANSITIONS.labels)
+_score = cache(metrics.SCORE.labels)
+_rule = cache(metrics.RULES.labels)
+
+
+def enriched(topics: Iterable[str], results: Sequence[Result]) -> None:
+    """A batch of posts was read and enriched; `topics` are those of the records, in order."""
+    posts: Counter[tuple[str, str]] = Counter()
+    outcomes: Counter[tuple[str, str]] = Counter()
+    for topic, result in zip(topics, results, strict=True):
+        if isinstance(result, Enriched):
+            posts[topic, result.author.partition(":")[0]] += 1
+            outcomes["kept", ""] += 1
+        elif isinstance(result, Dropped):
+            posts[topic, result.platform] += 1
+            outcomes["dropped", result.reason] += 1
+        else:  # counted by its reason where it is rejected
+            posts[topic, "unknown"] += 1
+    for labels, count in posts.items():
+        metrics.POSTS.labels(*labels).inc(count)
+    for (outcome, reason), count in outcomes.items():
+        _outcome("enrich", outcome, reason).inc(count)
+
+
+def annotated(posts: int, seconds: float) -> None:
+    """A text process was done with a batch."""
+    metrics.NLP_SECONDS.observe(seconds)
+    metrics.NLP_POSTS.observe(posts)
+
+
+def rejected(role: str, rejection: Rejected) -> None:
+    """A record became a dead letter."""
+    _outcome(role, "dead_letter", rejection.reason).inc()
+
+
+def folded(event: Event, outcome: Outcome) -> None:
+    """An event was folded into an author's state."""
+    if isinstance(event, CountedPost):
+        _outcome("profile", _became(outcome), "").inc()
+        if outcome.counted:
+            metrics.EVENT_LATENCY.observe(max(0.0, time.time() - event.ms / 1000))
+            newest.seen(event.ms)
+            for opinion in outcome.counted:
+                _said(opinion)
+    for judged in outcome.judged:
+        _judged(judged)
+
+
+def stored(applied: Applied, records: int, seconds: float) -> None:
+    """The store has committed a batch of so many usable records."""
+    metrics.STORE_SECONDS.observe(seconds)
+    metrics.STORE_ROWS.labels("written").inc(applied.written)
+    metrics.STORE_ROWS.labels("stale").inc(applied.stale)
+    metrics.STORE_ROWS.labels("deleted").inc(applied.deleted)
+    _outcome("sink", "kept", "").inc(records)
+
+
+class Newest:
+    """The newest event time counted in this process."""
+
+    def __init__(self) -> None:
+        self._ms = 0
+
+    def seen(self, ms: int) -> None:
+        """A post written at this instant was counted."""
+        if ms > self._ms:
+            self._ms = ms
+            metrics.WATERMARK.set(ms / 1000)
+
+
+newest = Newest()
+
+
+class Pace:
+    """How fast one role works, and how far it is behind."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+        self._latencies: dict[str, Histogram] = {}
+        self._newest_ms = 0
+        self._processed = metrics.PROCESSED.labels(role)
+        self._rebalances = metrics.REBALANCES.labels(role)
+        self._steps = metrics.STEP_SECONDS.labels(role)
+
+    def done(self, topic: str, arrived_ms: int, now: float) -> None:
+        """All that a record led to was confirmed; `now` in epoch seconds."""
+        latency = self._latencies.get(topic)
+        if latency is None:
+            latency = self._latencies[topic] = metrics.PIPELINE_LATENCY.labels(self._role, topic)
+        latency.observe(max(0.0, now - arrived_ms / 1000))
+        if arrived_ms > self._newest_ms:
+            self._newest_ms = arrived_ms
+            self._processed.set(arrived_ms / 1000)
+
+    def step(self, seconds: float) -> None:
+        """The step of an agent took so long."""
+        self._steps.observe(seconds)
+
+    def assigned(self) -> None:
+        """An assignment of partitions has come."""
+        self._rebalances.inc()
+
+
+class Running(Protocol):
+    """An application as far as it is watched, by the thread that serves metrics."""
+
+    role: str
+    delivery: Any
+
+    @property
+    def states(self) -> Sequence[KeyedState]:
+        """What it remembers."""
+
+    @property
+    def owned(self) -> Collection[int]:
+        """Partitions it works on."""
+
+
+def watch(app: Running) -> None:
+    """From now on the gauges of this role tell of this application."""
+    metrics.PENDING.labels(app.role).set_function(lambda: app.delivery.in_flight)
+    metrics.PARTITIONS.labels(app.role).set_function(lambda: len(app.owned))
+    for state in app.states:
+        metrics.STATE_KEYS.labels(state.name).set_function(state.__len__)
+        metrics.STATE_BYTES.labels(state.name).set_function(partial(getattr, state, "size"))
+        metrics.STALE_STATES.labels(state.name)
+
+
+def built(model_version: str) -> None:
+    """Say what runs."""
+    metrics.BUILD.labels(version("superfan"), model_version).set(1)
+
+
+def _became(outcome: Outcome) -> str:
+    if outcome.replayed:
+        return "replayed"
+    if outcome.late:
+        return "late"
+    if outcome.duplicate:
+        return "duplicate"
+    return "kept" if outcome.changed else "ignored"
+
+
+def _said(opinion: Opinion) -> None:
+    _opinion(opinion.brand, opinion.sentiment.label).inc()
+    for cue in CUES:
+        if getattr(opinion, cue):
+            _cue(opinion.brand, cue).inc()
+
+
+def _judged(judged: Judged) -> None:
+    if judged.score is not None:
+        _score(judged.brand).observe(judged.score)
+    if judged.before != judged.after:
+        _transition(judged.brand, judged.before or "none", judged.after or "none", judged.because).inc()
+    for rule in judged.fired:
+        _rule(rule).inc()

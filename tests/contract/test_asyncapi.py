@@ -1,0 +1,162 @@
+"""What is published of the topics: schemas, examples, the AsyncAPI document, the topics as manifests."""
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from deploy import generate
+from models.candidates import Candidate, Profile
+from models.customers import decode_customer, decode_erasure, decode_feedback
+from models.dead_letters import DeadLetter
+from models.opinions import EnrichedPost
+from models.outcomes import Reason, Rejected
+from models.posts import PLATFORMS, decode_post
+from models.ticks import decode_tick
+from models.times import LATEST_MS
+from streams import asyncapi, topics
+from streams.roles import ROLES
+from tests.malformed import malformed
+
+KEPT = sorted(generate.EXAMPLES.glob("v*/*/*.json"))
+
+
+def _post(value: bytes) -> object:
+    return decode_post(value, received_ms=LATEST_MS, lawful=PLATFORMS)
+
+
+READERS: dict[str, Callable[[bytes], object]] = {
+    **dict.fromkeys(topics.POSTS, _post),
+    topics.CUSTOMERS: decode_customer,
+    topics.FEEDBACK: decode_feedback,
+    topics.ERASURES: decode_erasure,
+    topics.TICKS: lambda value: decode_tick(value, received_ms=LATEST_MS),
+    topics.ENRICHED: msgspec.json.Decoder(EnrichedPost).decode,
+    topics.LATE: msgspec.json.Decoder(EnrichedPost).decode,
+    topics.PROFILES: msgspec.json.Decoder(Profile).decode,
+    topics.CANDIDATES: msgspec.json.Decoder(Candidate).decode,
+    topics.DEAD_LETTERS: msgspec.json.Decoder(DeadLetter).decode,
+}
+"""How the code reads each published topic."""
+
+SAID_BY_A_SCHEMA = {
+    Reason.NOT_AN_OBJECT,
+    Reason.MISSING_FIELD,
+    Reason.WRONG_TYPE,
+    Reason.BAD_ID,
+    Reason.EMPTY_AUTHOR,
+    Reason.UNKNOWN_KIND,
+    Reason.UNKNOWN_PLATFORM,
+    Reason.UNKNOWN_OPERATION,
+}
+"""Reasons that need neither the clock nor the settings."""
+
+
+def validator(topic: str) -> Draft202012Validator:
+    """The published schema of a topic at work."""
+    schema = asyncapi.schema_of(topics.BY_NAME[topic])
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def refused(topic: str, payload: Any) -> tuple[bool, bool]:
+    """Whether the schema and the reader refuse a payload."""
+    try:
+        READERS[topic](json.dumps(payload).encode())
+    except (Rejected, msgspec.ValidationError):
+        read = False
+    else:
+        read = True
+    return not validator(topic).is_valid(payload), not read
+
+
+def test_what_is_generated_is_committed() -> None:
+    """`make generate` changes nothing: documents and manifests are those of the code."""
+    wanted = dict(generate.files())
+    found = {path for pattern in generate.GENERATED for path in generate.DEPLOY.glob(pattern)}
+    assert found == set(wanted)
+    stale = [str(path) for path, text in wanted.items() if path.read_text() != text]
+    assert stale == []
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: str(path.relative_to(generate.EXAMPLES)))
+def test_every_example_ever_published_is_still_read(path: Path) -> None:
+    """A record that was right once stays right: the present schema and the present reader take it."""
+    assert refused(path.parent.name, json.loads(path.read_text())) == (False, False)
+
+
+@pytest.mark.parametrize("topic", asyncapi.PUBLISHED, ids=lambda topic: topic.name)
+def test_every_topic_has_examples_that_could_be_refused(topic: topics.Topic) -> None:
+    """Without any one of its required fields an example is refused, by the schema and by the reader."""
+    newest = generate.examples(generate.versions()[-1])[topic.name]
+    required = asyncapi.schema_of(topic)["required"]
+    assert newest
+    for payload in newest.values():
+        for name in required:
+            less = {key: value for key, value in payload.items() if key != name}
+            assert refused(topic.name, less) == (True, True), name
+        assert refused(topic.name, {**payload, "added_later": 1}) == (False, False)
+
+
+def test_the_schema_refuses_what_the_reader_refuses() -> None:
+    """A malformed post whose fault can be seen without clock and settings is refused by the schema too."""
+    mentions = validator(topics.MENTIONS)
+    for value, reason in malformed(26):
+        if reason in SAID_BY_A_SCHEMA:
+            assert not mentions.is_valid(json.loads(value)), (reason, value[:200])
+
+
+def test_the_schema_takes_what_the_reader_takes(posts: list[bytes], customers: list[bytes]) -> None:
+    """Real posts and the bundled customers are right by their schemas."""
+    for topic, values in ((topics.MENTIONS, posts[::25]), (topics.CUSTOMERS, customers[::25])):
+        published = validator(topic)
+        wrong = [value for value in values if not published.is_valid(json.loads(value))]
+        assert wrong == []
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    """No `$ref` of the AsyncAPI document hangs, and every message's examples are right by its payload."""
+    described = asyncapi.document("1", generate.examples(generate.versions()[-1]))
+    for ref in _refs(described):
+        place = described
+        for part in ref.removeprefix("#/").split("/"):
+            place = place[part]
+    for message in described["components"]["messages"].values():
+        payload = {**message["payload"], "components": described["components"]}
+        for example in message.get("examples", ()):
+            Draft202012Validator(payload).validate(example["payload"])
+
+
+def test_every_topic_is_used_by_a_role() -> None:
+    """A topic that no role reads or writes would be documented and created for nobody."""
+    used = {name for spec in ROLES.values() for name in (*spec.inputs, *spec.outputs)}
+    assert used == {topic.name for topic in topics.TOPICS if topic.record is not None}
+
+
+def test_the_page_needs_no_network_and_hides_nothing() -> None:
+    """The page loads nothing from elsewhere, and text of the document cannot become markup."""
+    described = asyncapi.document("1", {})
+    spoilt = copy.deepcopy(described)
+    spoilt["info"]["description"] = "<script>alert(1)</script> `<b>`"
+    page = asyncapi.page(spoilt)
+    assert "<script" not in page
+    assert "<code>&lt;b&gt;</code>" in page
+    assert re.findall(r'(?:src|href)="(?!#|schemas/|asyncapi\.json)[^"]*"', page) == []
+    assert all(f'id="record-{name}"' in page for name in described["components"]["schemas"])
+
+
+def _refs(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _refs(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _refs(value)

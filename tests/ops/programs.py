@@ -1,0 +1,110 @@
+"""Runs the monitoring programs that the tests need, from the system's packages."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "prometheus-alertmanager"}
+
+
+def program(name: str) -> str:
+    """Its path; without it the test fails and says which package has it."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.fail(f"{name} is not installed: `apt-get install {PACKAGES[name]}`", pytrace=False)
+    return found
+
+
+def run(name: str, *arguments: str, stdin: str = "") -> str:
+    """What it says; fails when it finds something."""
+    done = subprocess.run(
+        [program(name), *arguments], input=stdin, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(url: str) -> tuple[int, str]:
+    """Status and text; 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 -- loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+class Prometheus:
+    """A server with the rules of `deploy/`, that scrapes every second."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def api(self, path: str, **query: str) -> Any:
+        """An answer of its HTTP API."""
+        status, text = get(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}")
+        answer = json.loads(text or "{}")
+        assert answer.get("status") == "success", (status, path, query, text)
+        return answer["data"]
+
+    def values(self, expr: str) -> list[float]:
+        """The values of an instant query."""
+        return [float(sample["value"][1]) for sample in self.api("query", query=expr)["result"]]
+
+
+@contextmanager
+def prometheus(folder: Path, targets: list[str]) -> Iterator[Prometheus]:
+    """A running server; groups of rules that are evaluated seldom are evaluated every second as well."""
+    rules = folder / "rules"
+    rules.mkdir(parents=True)
+    for path in (DEPLOY / "prometheus/rules").glob("*.yml"):
+        groups = yaml.safe_load(path.read_text())
+        for group in groups["groups"]:
+            group.pop("interval", None)
+        (rules / path.name).write_text(yaml.safe_dump(groups))
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    del config["alerting"]
+    (job,) = config["scrape_configs"]
+    del job["dns_sd_configs"]
+    job["static_configs"] = [{"targets": targets}]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    port = free_port()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program("prometheus"), f"--config.file={folder}/prometheus.yml",
+             f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 30
+        while get(f"http://127.0.0.1:{port}/-/ready")[0] != 200:
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield Prometheus(port)
+    finally:
+        process.terminate()
+        process.wait(30)

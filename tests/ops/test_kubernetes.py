@@ -1,0 +1,226 @@
+"""The Kubernetes manifests, built by kustomize and checked against the schemas of what reads them."""
+
+import subprocess
+import sysconfig
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from cloudcoil.models.keda.v1alpha1 import ScaledObject
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor
+
+from streams.roles import ROLES, Role
+from streams.settings import Settings, TopicSettings, WorkerSettings, load
+from streams.topics import TOPICS
+
+ROOT = Path(__file__).parents[2]
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+BIN = Path(sysconfig.get_path("scripts"))
+OVERLAYS = ("development", "production")
+RELEASES = ("1.31", "1.37")
+"""The oldest and the newest Kubernetes that is promised."""
+
+Resource = dict[str, Any]
+
+
+def built(overlay: str) -> list[Resource]:
+    """What `kubectl apply -k` would send."""
+    command = [BIN / "kubectl", "kustomize", KUBERNETES / "overlays" / overlay]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr == b"", "kustomize warns of what it will not take for long"
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def overlays() -> dict[str, list[Resource]]:
+    """Every overlay as it is built."""
+    return {name: built(name) for name in OVERLAYS}
+
+
+@pytest.fixture(scope="module")
+def production(overlays: dict[str, list[Resource]]) -> list[Resource]:
+    """What runs in production."""
+    return overlays["production"]
+
+
+def of(resources: list[Resource], kind: str) -> dict[str, Resource]:
+    """The resources of a kind, by name."""
+    return {r["metadata"]["name"]: r for r in resources if r["kind"] == kind}
+
+
+def workers(resources: list[Resource]) -> dict[Role, Resource]:
+    """The Deployment of each role."""
+    found = of(resources, "Deployment")
+    return {role: found[f"superfan-{role}"] for role in Role}
+
+
+def pod(deployment: Resource) -> Resource:
+    """A Deployment's pod."""
+    return deployment["spec"]["template"]["spec"]
+
+
+def settings_of(
+    deployment: Resource, resources: list[Resource], patch: pytest.MonkeyPatch, tmp: Path
+) -> Settings:
+    """The settings that a worker of this Deployment would load."""
+    (container,) = pod(deployment)["containers"]
+    (volume,) = [v for v in pod(deployment)["volumes"] if "configMap" in v]
+    file = tmp / "superfan.toml"
+    file.write_text(of(resources, "ConfigMap")[volume["configMap"]["name"]]["data"]["superfan.toml"])
+    for env in container["env"]:
+        if env["name"] != "SUPERFAN_CONFIG":
+            patch.setenv(env["name"], env.get("value", "postgresql+psycopg://superfan@postgres/superfan"))
+    return load(file)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_resource_is_right_by_its_schema(
+    overlays: dict[str, list[Resource]], overlay: str, release: str
+) -> None:
+    """Kubernetes' own kinds are right by its schemas, no unknown field among them; the others are known."""
+    others = set()
+    for resource in overlays[overlay]:
+        try:
+            kubernetes_validate.validate(resource, release, strict=True)
+        except kubernetes_validate.SchemaNotFoundError:
+            others.add(resource["kind"])
+    assert others == ({"KafkaTopic", "PodMonitor", "ScaledObject"} if overlay == "production" else set())
+
+
+def test_an_unknown_field_would_be_found(production: list[Resource]) -> None:
+    """The schemas can fail: a field with a typing error is one they refuse."""
+    deployment = workers(production)[Role.SINK]
+    spoilt = {**deployment, "spec": {**deployment["spec"], "replica": 3}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(spoilt, RELEASES[-1], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"),
+    [("ScaledObject", ScaledObject.model_validate), ("PodMonitor", PodMonitor.model_validate)],
+)
+def test_what_operators_read_has_the_shape_they_know(
+    production: list[Resource], kind: str, read: Callable[[Resource], Any]
+) -> None:
+    """KEDA and the Prometheus operator know every field of their resources: none is lost in their models."""
+    found = of(production, kind)
+    assert found
+    for resource in found.values():
+        known = read(resource).model_dump(mode="json", by_alias=True, exclude_unset=True)
+        assert known["spec"] == resource["spec"]
+
+
+def test_topics_are_as_the_table_says(production: list[Resource], tmp_path: Path, monkeypatch: Any) -> None:
+    """Production's KafkaTopics are those a worker with production's settings creates and accepts."""
+    settings = settings_of(workers(production)[Role.PROFILE], production, monkeypatch, tmp_path)
+    found = of(production, "KafkaTopic")
+    assert set(found) == {topic.name for topic in TOPICS}
+    for topic in TOPICS:
+        spec = found[topic.name]["spec"]
+        assert spec["partitions"] == settings.topics.partitions
+        assert spec["replicas"] == settings.topics.replication
+        assert topic.config().items() <= spec["config"].items()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_role_has_settings_it_can_start_with(
+    overlays: dict[str, list[Resource]], overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings file and the variables of each Deployment load; the overlay's broker is the one asked."""
+    for role, deployment in workers(overlays[overlay]).items():
+        with monkeypatch.context() as patch:
+            settings = settings_of(deployment, overlays[overlay], patch, tmp_path)
+        assert settings.bootstrap == ["kafka-kafka-bootstrap:9092"]
+        assert pod(deployment)["containers"][0]["args"] == ["worker", "--role", role]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_worker_is_given_the_time_to_drain(overlays: dict[str, list[Resource]], overlay: str) -> None:
+    """Nobody is killed before `worker.drain_timeout` has passed twice; pods of a role leave one by one."""
+    budgets = of(overlays[overlay], "PodDisruptionBudget")
+    for role, deployment in workers(overlays[overlay]).items():
+        assert pod(deployment)["terminationGracePeriodSeconds"] >= 2 * WorkerSettings().drain_timeout
+        assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+        budget = budgets[f"superfan-{role}"]["spec"]
+        assert budget["maxUnavailable"] == 1
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert budget["selector"]["matchLabels"].items() <= labels.items()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_worker_has_no_more_rights_than_it_needs(overlays: dict[str, list[Resource]], overlay: str) -> None:
+    """No root, no capability, no token, nothing to write to but /tmp; only the sink knows the database."""
+    for role, deployment in workers(overlays[overlay]).items():
+        spec = pod(deployment)
+        (container,) = spec["containers"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["automountServiceAccountToken"] is False
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert [m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")] == ["/tmp"]  # noqa: S108
+        secrets = [env["name"] for env in container["env"] if "valueFrom" in env]
+        assert secrets == (["SUPERFAN_STORE_URL"] if role is Role.SINK else [])
+        assert {"cpu", "memory"} == container["resources"]["requests"].keys()
+        assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_services_put_no_variables_into_a_worker(overlays: dict[str, list[Resource]], overlay: str) -> None:
+    """A Service called superfan-… would become SUPERFAN_… variables, and a worker refuses unknown ones."""
+    assert all(pod(d)["enableServiceLinks"] is False for d in workers(overlays[overlay]).values())
+
+
+def test_scaling_ends_at_the_partitions_and_takes_its_time(production: list[Resource]) -> None:
+    """No more workers than partitions, one step at a time, and down only after half an hour of quiet."""
+    scaled = of(production, "ScaledObject")
+    assert set(scaled) == {"superfan-enrich", "superfan-profile"}
+    for name, resource in scaled.items():
+        spec = resource["spec"]
+        role = Role(name.removeprefix("superfan-"))
+        (trigger,) = spec["triggers"]
+        behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+        assert spec["scaleTargetRef"]["name"] == name
+        assert "replicas" not in workers(production)[role]["spec"]
+        assert spec["maxReplicaCount"] == TopicSettings().partitions
+        assert trigger["metadata"]["consumerGroup"] == ROLES[role].group
+        assert all(value["policies"][0]["value"] == 1 for value in behavior.values())
+        assert behavior["scaleUp"]["stabilizationWindowSeconds"] >= 300
+        assert behavior["scaleDown"]["stabilizationWindowSeconds"] >= 1800
+
+
+def test_production_holds_no_secret_and_names_the_release(production: list[Resource]) -> None:
+    """The database's address is referred to, never written down; the image has this release's version."""
+    assert of(production, "Secret") == {}
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    images = {pod(deployment)["containers"][0]["image"] for deployment in workers(production).values()}
+    assert {image.rpartition(":")[2] for image in images} == {version}
+
+
+def test_prometheus_and_the_probes_find_every_pod(production: list[Resource]) -> None:
+    """The PodMonitor and the network policy select every pod, by the port that it serves and is probed at."""
+    (monitor,) = of(production, "PodMonitor").values()
+    (policy,) = of(production, "NetworkPolicy").values()
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    (ingress,) = policy["spec"]["ingress"]
+    ours = of(production, "Deployment")
+    assert set(ours) == {*(f"superfan-{role}" for role in Role), "superfan-exporter"}
+    for deployment in ours.values():
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        for selector in (monitor["spec"]["selector"], policy["spec"]["podSelector"]):
+            assert selector["matchLabels"].items() <= labels.items()
+        (container,) = pod(deployment)["containers"]
+        (port,) = container["ports"]
+        assert port["name"] == endpoint["port"]
+        assert {"name": "SUPERFAN_METRICS__PORT", "value": str(port["containerPort"])} in container["env"]
+        for probe, path in (("livenessProbe", "/live"), ("readinessProbe", "/ready")):
+            assert container[probe]["httpGet"] == {"path": path, "port": port["name"]}
+    assert [port["port"] for port in ingress["ports"]] == [endpoint["port"]]

@@ -1,0 +1,221 @@
+"""Rules, alerts, runbooks, dashboards: consistent with each other and with the table of metrics."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from streams import metrics
+from tests.ops.programs import DEPLOY, ROOT, run
+
+PROMETHEUS = DEPLOY / "prometheus"
+RULES = [
+    rule
+    for path in sorted((PROMETHEUS / "rules").glob("*.yml"))
+    for group in yaml.safe_load(path.read_text())["groups"]
+    for rule in group["rules"]
+]
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+RECORDED = {rule["record"] for rule in RULES if "record" in rule}
+BOARDS = {path.stem: json.loads(path.read_text()) for path in (DEPLOY / "grafana/dashboards").glob("*.json")}
+PANELS = [panel for board in BOARDS.values() for panel in board["panels"] if panel["type"] != "row"]
+MACROS = {"$__rate_interval": "15s", "$__range": "5m", "$__interval": "15s", "$brand": ".*"}
+UNITS = {"s", "short", "percentunit", "cps", "bytes", "none", "suffix:x"}
+OTHERS = {
+    "process_cpu_seconds_total": {"job", "instance"},
+    "process_resident_memory_bytes": {"job", "instance"},
+    "up": {"job", "instance"},
+}
+"""Series that are not of the table: what Prometheus and its client add."""
+
+
+def plain(expr: str) -> str:
+    """An expression with Grafana's variables filled in."""
+    for macro, value in MACROS.items():
+        expr = expr.replace(macro, value)
+    assert "$" not in expr, f"a variable that Grafana would not know: {expr}"
+    return expr
+
+
+def queries() -> dict[str, str]:
+    """Every PromQL expression of every panel, by where it stands."""
+    return {
+        f"{board['title']} / {panel['title']} / {target['refId']}": plain(target["expr"])
+        for board in BOARDS.values()
+        for panel in board["panels"]
+        for target in panel.get("targets", ())
+        if "expr" in target
+    }
+
+
+def selectors(node: Any) -> Iterator[Any]:
+    """The vector selectors of a parsed expression."""
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+    for name in ("vector_selector", "expr", "lhs", "rhs", "param"):
+        child = getattr(node, name, None)
+        if child is not None and not isinstance(child, str | float | int):
+            yield from selectors(child)
+    for child in getattr(node, "args", ()) or ():
+        yield from selectors(child)
+
+
+def used(expr: str) -> Iterator[tuple[str, set[str]]]:
+    """The metrics that an expression reads, with the labels it matches on."""
+    for selector in selectors(promql_parser.parse(expr)):
+        histogram = metrics.BY_NAME.get(re.sub("_(bucket|count|sum)$", "", selector.name))
+        name = histogram.name if histogram and histogram.kind == "histogram" else selector.name
+        yield name, {matcher.name for matcher in selector.matchers.matchers} - {"le"}
+
+
+EXPRESSIONS = {rule.get("alert") or rule["record"]: rule["expr"] for rule in RULES} | queries()
+
+
+@pytest.mark.parametrize("where", EXPRESSIONS)
+def test_an_expression_reads_only_series_and_labels_that_there_are(where: str) -> None:
+    """It parses, and every series it names is in the table or recorded, with the labels it asks for."""
+    found = list(used(EXPRESSIONS[where]))
+    assert found, "an expression without a series"
+    for name, labels in found:
+        assert name in metrics.BY_NAME or name in RECORDED or name in OTHERS, name
+        if name in metrics.BY_NAME:
+            assert labels <= {*metrics.BY_NAME[name].labels, "job", "instance"}, (name, labels)
+        assert name not in OTHERS or labels <= OTHERS[name]
+
+
+def test_the_check_of_expressions_can_fail() -> None:
+    """A series that nobody exposes, and a label that a series has not, are found."""
+    assert dict(used('rate(superfan_post_total{author="x"}[5m])')) == {"superfan_post_total": {"author"}}
+
+
+def test_every_metric_of_the_table_is_looked_at() -> None:
+    """A metric that no dashboard, rule or alert reads is dead weight."""
+    read = {name for expr in EXPRESSIONS.values() for name, _ in used(expr)}
+    assert set(metrics.BY_NAME) - read == set()
+
+
+def test_prometheus_and_alertmanager_accept_the_files() -> None:
+    """`promtool check config` and `amtool check-config` find nothing."""
+    assert "SUCCESS" in run("promtool", "check", "config", str(PROMETHEUS / "prometheus.yml"))
+    assert "SUCCESS" in run("amtool", "check-config", str(DEPLOY / "alertmanager/alertmanager.yml"))
+
+
+def test_pages_and_tickets_reach_whom_they_should() -> None:
+    """A page goes to the pager, everything else to the tickets."""
+    config = f"--config.file={DEPLOY}/alertmanager/alertmanager.yml"
+    for severity, receiver in (("page", "pager"), ("ticket", "tickets")):
+        said = run("amtool", "config", "routes", "test", config, f"severity={severity}")
+        assert said.splitlines()[0] == receiver
+    assert {rule["labels"]["severity"] for rule in ALERTS.values()} == {"page", "ticket"}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_fires_when_it_should_and_only_then(alert: str) -> None:
+    """Its promtool tests pass; at least one of them sees it fire, one sees it silent."""
+    path = PROMETHEUS / "tests" / f"{alert}.yml"
+    tests = yaml.safe_load(path.read_text())["tests"]
+    expected = [[bool(t["exp_samples"]) for t in test["promql_expr_test"]] for test in tests]
+    assert {fires for each in expected for fires in each} == {True, False}
+    assert all(alert in t["expr"] for test in tests for t in test["promql_expr_test"])
+    run("promtool", "test", "rules", str(path))
+
+
+def test_there_is_a_test_file_for_alerts_only() -> None:
+    """A test of an alert that is gone would be read for nothing."""
+    assert {path.stem for path in (PROMETHEUS / "tests").glob("*.yml")} == set(ALERTS)
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    """The address in the annotation is that of the file; it says what it means, where to look, what to do."""
+    assert {path.stem for path in (DEPLOY / "runbooks").glob("*.md")} == set(ALERTS)
+    for name, rule in ALERTS.items():
+        assert rule["annotations"]["runbook"] == f"deploy/runbooks/{name}.md"
+        text = (ROOT / rule["annotations"]["runbook"]).read_text()
+        assert re.findall(r"^#+ .*$", text, re.MULTILINE) == [f"# {name}", "## Look", "## Do"]
+
+
+def test_texts_name_only_alerts_and_metrics_that_there_are() -> None:
+    """Runbooks, dashboards and annotations: a name that leads nowhere wastes minutes when they count."""
+    texts = [path.read_text() for path in DEPLOY.rglob("*.md")] + [panel["description"] for panel in PANELS]
+    texts += [text for rule in ALERTS.values() for text in rule["annotations"].values()]
+    for text in texts:
+        assert set(re.findall(r"\bSuperfan[A-Z]\w+", text)) <= set(ALERTS)
+        assert set(re.findall(r"\bsuperfan_[a-z_]+\b", text)) <= set(metrics.BY_NAME)
+
+
+def test_links_between_runbooks_lead_somewhere() -> None:
+    """Every relative link of the documents about operations is a file."""
+    for path in [
+        *DEPLOY.glob("runbooks/*.md"),
+        *DEPLOY.glob("grafana/*.md"),
+        *DEPLOY.glob("prometheus/*.md"),
+    ]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), (path, target)
+
+
+def test_dashboards_are_as_they_are_built() -> None:
+    """The JSON and the table of questions are what build.py makes."""
+    done = subprocess.run(
+        [sys.executable, str(DEPLOY / "grafana/build.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_panel_says_what_it_shows_and_what_to_do() -> None:
+    """Title, a description with advice, a known unit, a datasource by variable; no title twice."""
+    for board in BOARDS.values():
+        titles = [panel["title"] for panel in board["panels"]]
+        assert len(set(titles)) == len(titles)
+        known = {f"${{{variable['name']}}}" for variable in board["templating"]["list"]}
+        for panel in board["panels"]:
+            if panel["type"] == "row":
+                assert panel["title"].endswith("?")
+                continue
+            assert len(panel["description"]) > 40, panel["title"]
+            assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+            for target in [panel, *panel["targets"]]:
+                assert target["datasource"]["uid"] in known, panel["title"]
+
+
+def test_the_table_of_metrics_is_that_of_the_code() -> None:
+    """`deploy/prometheus/README.md` shows the table as `python -m streams.metrics` prints it."""
+    text = (PROMETHEUS / "README.md").read_text()
+    shown = text.partition("<!-- metrics -->\n")[2].partition("<!-- end -->")[0]
+    assert shown == metrics.document()
+
+
+def test_metrics_follow_the_conventions() -> None:
+    """Prefix, base unit at the end of the name, `_total` on counters and only there, no label of a person."""
+    for metric in metrics.TABLE:
+        assert metric.name.startswith("superfan_")
+        assert metric.name.endswith("_total") == (metric.kind == "counter")
+        if metric.unit in {"seconds", "bytes", "ratio"}:
+            assert metric.name.removesuffix("_total").endswith(f"_{metric.unit}")
+        assert not {"author", "author_id", "handle", "text", "hashtag", "key", "offset"} & set(metric.labels)
+        assert metric.by
+        assert metric.meaning
+
+
+def test_paths_of_the_compose_file_are_here() -> None:
+    """Grafana's provider reads the folder that the dashboards are mounted at."""
+    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/superfan.yml").read_text())
+    assert provider["providers"][0]["options"]["path"] == "/var/lib/grafana/dashboards"
+    sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/superfan.yml").read_text())
+    types = {source["type"] for source in sources["datasources"]}
+    wanted = {
+        v["query"]
+        for board in BOARDS.values()
+        for v in board["templating"]["list"]
+        if v["type"] == "datasource"
+    }
+    assert wanted <= types
