@@ -6,6 +6,7 @@ These shapes are what `superfan annotate` prints and what travels on `enriched`.
 from typing import Literal
 
 from models.records import Record
+from models.signals import Trade
 
 Label = Literal["positive", "neutral", "negative"]
 EntityLabel = Literal["PERSON", "ORG", "PRODUCT", "LOCATION", "GROUP", "WORK"]
@@ -57,7 +58,8 @@ class Annotation(Record, frozen=True):
 
     `lang` is an ISO 639 code, of two letters where there is one, or null when it cannot be told.
     `cues` are sorted and distinct. `evidence` holds the words behind the ownership,
-    purchase and recommendation cues, as found.
+    purchase and recommendation cues, as found. `trade` says that the text sells something, or speaks for
+    a company.
     """
 
     text: str
@@ -68,4 +70,5 @@ class Annotation(Record, frozen=True):
     targets: tuple[TargetMention, ...] = ()
     cues: tuple[Cue, ...] = ()
     evidence: tuple[str, ...] = ()
+    trade: tuple[Trade, ...] = ()
     truncated: bool = False

@@ -24,6 +24,7 @@ from models.opinions import Opinion
 from models.posts import candidate_key
 from models.records import encode
 from models.rules import Rules
+from models.signals import Trade
 from models.times import DAY_MS, day_of
 
 MAX_QUOTES = 8
@@ -31,6 +32,8 @@ MAX_EVIDENCE = 8
 MAX_HANDLES = 8
 MAX_URL = 2_000
 """characters of a link that is kept"""
+MAX_REACTIONS = 4_000_000_000
+MAX_COMMENTS = 65_535
 MAX_REVISED = 1024
 """edited and deleted posts that are remembered, the newest of them"""
 FOREVER_MS = 1 << 62
@@ -44,6 +47,15 @@ class Evidence(NamedTuple):
     ms: int
     post_id: str
     text: str
+
+
+class Bio(NamedTuple):
+    """What an author's bio shows; its words are not kept."""
+
+    themes: int = 0
+    """a bit for each niche"""
+    employers: tuple[str, ...] = ()
+    sells: bool = False
 
 
 P = TypeVar("P", QuoteMark, Evidence)
@@ -78,7 +90,10 @@ class AuthorState(msgspec.Struct, array_like=True):
     handle: tuple[int, str, str] | None = None
     handles: dict[str, int] = {}
     """normal handle -> newest instant it was seen"""
-    followers: tuple[int, str, int] | None = None
+    followers: dict[int, tuple[int, str, int]] = {}
+    """day -> the last count seen on it, back as far as days are kept"""
+    following: tuple[int, str, int] | None = None
+    bio: tuple[int, str, Bio] | None = None
     bot: tuple[int, str, bool] | None = None
     customers: dict[str, Linked] = {}
     """customer id (and handle it was matched by) -> record"""
@@ -111,6 +126,16 @@ class CountedPost(NamedTuple):
     opinions: tuple[Opinion, ...]
     edited_ms: int = 0
     """instant of the edit, 0 for a post as first written, `DELETED`"""
+    following: int | None = None
+    reactions: int | None = None
+    """likes, comments and shares; null when unknown"""
+    comments: int = 0
+    answers: bool = False
+    """it answers somebody else's post"""
+    fingerprint: int = 0
+    themes: int = 0
+    trade: tuple[Trade, ...] = ()
+    bio: Bio | None = None
 
 
 class Tick(NamedTuple):
@@ -270,8 +295,20 @@ class Fold:
             | (ring.SPONSORED if opinion.sponsored else 0)
             | (ring.GIVEAWAY if opinion.giveaway else 0)
             | (ring.OWNS if opinion.evidence else 0)
+            | (ring.SELLS if "selling" in post.trade else 0)
+            | (ring.STAFF if "staff" in post.trade else 0)
+            | (ring.REPLY if post.answers else 0)
         )
-        mark = ring.Mark(hashed, post.ms % DAY_MS, flags, opinion.intensity)
+        mark = ring.Mark(
+            hashed,
+            post.ms % DAY_MS,
+            flags,
+            opinion.intensity,
+            reactions=0 if post.reactions is None else min(post.reactions, MAX_REACTIONS) + 1,
+            comments=min(post.comments, MAX_COMMENTS),
+            fingerprint=post.fingerprint,
+            themes=post.themes,
+        )
         newer = not superseded and ring.add(held.days, post.ms, mark)
         stands = newer or (not superseded and ring.holds_mark(held.days, post.ms, mark))
         quote = evidence = None
@@ -289,7 +326,7 @@ class Fold:
 
     def _learn(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
         """What an accepted post says about its author."""
-        before = (state.handle, state.followers, state.bot, state.handles)
+        before = _known(state)
         key = (post.ms, post.post_id)
         if post.handle:
             state.handle = max(state.handle or (0, "", ""), (*key, post.handle))
@@ -300,10 +337,20 @@ class Fold:
             newest = sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:MAX_HANDLES]
             state.handles = dict(sorted(newest))
         if post.followers is not None:
-            state.followers = max(state.followers or (0, "", 0), (*key, post.followers))
+            self._follow(state, day_of(post.ms), (*key, post.followers))
+        if post.following is not None:
+            state.following = max(state.following or (0, "", 0), (*key, post.following))
+        if post.bio is not None:
+            state.bio = max(state.bio or (0, "", Bio()), (*key, post.bio))
         if post.bot is not None:
             state.bot = max(state.bot or (0, "", False), (*key, post.bot))
-        return before != (state.handle, state.followers, state.bot, state.handles)
+        return before != _known(state)
+
+    def _follow(self, state: AuthorState, day: int, seen: tuple[int, str, int]) -> None:
+        """The last count of each day, as far back from the newest as days are kept."""
+        counts = {**state.followers, day: max(state.followers.get(day, seen), seen)}
+        oldest = max(counts) - self._rules.window.keep_days
+        state.followers = {d: counts[d] for d in sorted(counts) if d > oldest}
 
     def _tick(self, state: AuthorState, tick: Tick) -> bool:
         if tick.day <= state.ticked:
@@ -360,12 +407,12 @@ class Fold:
         if not held.days or brand not in self._brands:
             return None, None, None
         standing = self._standing(author, brand, state, held)
-        verdict = decide(held.days, standing, self._rules, ticked=state.ticked)
+        verdict = decide(held.days, standing, brand, self._rules, ticked=state.ticked)
         profile = summarise(
             key,
             held.days,
             verdict,
-            followers=standing.followers,
+            standing,
             model_version=self._model_version,
             revision=state.version,
         )
@@ -383,15 +430,29 @@ class Fold:
         )
         return verdict, profile, candidate
 
+    def _is_own(self, author: str, brand: str, state: AuthorState) -> bool:
+        """Whether the author goes by a handle of the brand."""
+        own = self._brands[brand].handles.get(author.partition(":")[0], ())
+        return any(normal_handle(handle) in state.handles for handle in own)
+
     def _standing(self, author: str, brand: str, state: AuthorState, held: Ring) -> Standing:
         known = [c for c in state.customers.values() if c.by_handle is None or c.by_handle in state.handles]
+        bio = state.bio[2] if state.bio else Bio()
         excluded = {
-            "employee": author in self._brands[brand].employees or any(c.employee for c in known),
+            "employee": author in self._brands[brand].employees
+            or any(c.employee for c in known)
+            or brand in bio.employers,
             "do_not_contact": any(c.do_not_contact for c in known),
             "bot": state.bot is not None and state.bot[2],
+            "own_account": self._is_own(author, brand, state),
         }
         return Standing(
-            followers=state.followers[2] if state.followers else None,
+            platform=author.partition(":")[0],
+            followers=state.followers[max(state.followers)][2] if state.followers else None,
+            growth=tuple((day, seen[2]) for day, seen in state.followers.items()),
+            following=state.following[2] if state.following else None,
+            bio_themes=bio.themes,
+            bio_sells=bio.sells,
             in_crm=bool(known),
             orders=max((c.orders for c in known), default=0),
             owning=ring.count(held.days, ring.OWNS),
@@ -399,6 +460,10 @@ class Fold:
             exclusions=tuple(code for code, holds in excluded.items() if holds),
             feedback=state.feedback.get(brand),
         )
+
+
+def _known(state: AuthorState) -> tuple[object, ...]:
+    return state.handle, state.handles, state.followers, state.following, state.bio, state.bot
 
 
 def _place(
@@ -464,8 +529,11 @@ def _unlearn(state: AuthorState, until: int) -> None:
     """Forget what posts up to this instant said about their author."""
     if state.handle is not None and state.handle[0] <= until:
         state.handle = None
-    if state.followers is not None and state.followers[0] <= until:
-        state.followers = None
+    state.followers = {day: seen for day, seen in state.followers.items() if seen[0] > until}
+    if state.following is not None and state.following[0] <= until:
+        state.following = None
+    if state.bio is not None and state.bio[0] <= until:
+        state.bio = None
     if state.bot is not None and state.bot[0] <= until:
         state.bot = None
     state.handles = {name: ms for name, ms in state.handles.items() if ms > until}

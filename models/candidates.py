@@ -22,11 +22,56 @@ class Window(Record, frozen=True):
     negative: int
 
 
+class DayCounts(Record, frozen=True):
+    """Accepted, distinct posts about the brand on one UTC day."""
+
+    positive: int
+    neutral: int
+    negative: int
+
+
+class Authenticity(Record, frozen=True):
+    """`value` (0..1) is the product of 1 - severity over the rules that fired; it multiplies the score."""
+
+    value: float
+    severities: dict[str, float]
+
+
+class Counts(Record, frozen=True):
+    """What the components are computed from, over the days that are kept; see `models.scoring`.
+
+    `positive` and `negative` are weighted clear opinions, at most two a day; `intensity` is their mean
+    (0..1), `decayed_positive` lets a day of age a count 2^(-a/30). `praises` and `complaints` are positive
+    and negative posts of full quality, `promoted` sponsored posts, contests and reposts, `copies`
+    near-duplicates. `reactions` are those of the `reacted` posts of which they are known.
+    """
+
+    posts: int
+    positive: float
+    negative: float
+    intensity: float
+    decayed_positive: float
+    praises: int
+    complaints: int
+    last_praise: str | None
+    owning: int
+    promoted: int
+    copies: int
+    selling: int
+    staff: int
+    reacted: int
+    reactions: int
+    comments: int
+    answers: int
+    themes: dict[str, int]
+
+
 class Profile(Record, frozen=True):
     """Rolling counters of one author about one brand; days are `YYYY-MM-DD`, UTC.
 
     `score` is 0..100 with one decimal; `followers` and `tier` are null when unknown; `state` is
-    "none" while nothing speaks for the author.
+    "none" while nothing speaks for the author. `days` are those with posts, of all that are kept; a
+    component (0..1, four decimals) is null when it is not known.
     """
 
     key: str
@@ -42,6 +87,10 @@ class Profile(Record, frozen=True):
     score: float
     state: State | Literal["none"]
     evaluated_on: str
+    days: dict[str, DayCounts]
+    components: dict[str, float | None]
+    authenticity: Authenticity
+    counts: Counts
     model_version: str
     revision: int
 
@@ -118,6 +167,8 @@ class Candidate(Record, frozen=True):
     headline: str
     why: tuple[Reason, ...]
     watch_outs: tuple[WatchOut, ...]
+    components: dict[str, float | None]
+    authenticity: Authenticity
     lost_points: dict[str, float]
     unknown: tuple[str, ...]
     cost_band: CostBand | None

@@ -12,6 +12,7 @@ from models import scoring
 from models.candidates import CustomerLabel, State
 from models.ring import Days
 from models.rules import Component, Rules
+from models.tables import Rate, benchmark
 from models.times import DAY_MS
 
 Because = Literal[
@@ -26,7 +27,14 @@ _RANK: dict[CustomerLabel, int] = {"unknown": 0, "likely": 1, "confirmed": 2}
 class Standing:
     """What is known of an author besides the ring, for one brand."""
 
+    platform: str = ""
     followers: int | None = None
+    growth: tuple[tuple[int, int], ...] = ()
+    """(day, followers) of the days on which they were seen, ascending"""
+    following: int | None = None
+    bio_themes: int = 0
+    """a bit for each niche the author's bio names"""
+    bio_sells: bool = False
     in_crm: bool = False
     orders: int = 0
     owning: int = 0
@@ -34,7 +42,7 @@ class Standing:
     evidence: tuple[str, ...] = ()
     """those words, of the newest such posts"""
     exclusions: tuple[str, ...] = ()
-    """codes of what rules the author out: employee, do_not_contact, bot"""
+    """codes of what rules the author out: employee, do_not_contact, bot, own_account"""
     feedback: tuple[int, str] | None = None
     """(instant, decision) of the newest feedback"""
 
@@ -47,12 +55,15 @@ class Verdict:
     evaluated_on: int
     tally: scoring.Tally
     components: dict[Component, float | None]
+    """four decimals"""
     severities: dict[str, float]
     a: float
     score: float
     """0..100, one decimal"""
     customer_label: CustomerLabel
     tier: str | None
+    usual: Rate | None
+    """the engagement benchmark of the author's platform and tier"""
     state: State | None
     because: Because
     entered: int | None
@@ -66,7 +77,7 @@ def customer_label(certainty: float) -> CustomerLabel:
     return "likely" if certainty >= 0.5 else "unknown"
 
 
-def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> Verdict:
+def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: int = 0) -> Verdict:
     """The verdict on a ring that is not empty; `ticked` is the day of the last tick, 0 for none."""
     certainty = scoring.customer(
         in_crm=standing.in_crm, orders=standing.orders > 0, owned_words=standing.owning
@@ -77,6 +88,10 @@ def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> 
         and _RANK[label] >= _RANK[rules.customers.require]
         and _tier_wanted(standing.followers, rules)
     )
+    tier = rules.tiers.of(standing.followers)
+    usual = benchmark(standing.platform, tier)
+    wanted = rules.niche_of(brand)
+    signs = scoring.account_signs(standing.growth, standing.following, bio_sells=standing.bio_sells)
     limits = rules.thresholds
     walk = _Walk()
     as_of = 0
@@ -89,10 +104,13 @@ def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> 
             "volume": scoring.volume(tally),
             "customer": certainty,
             "reach": scoring.reach(standing.followers, rules.tiers),
-            "engagement": None,
-            "niche": None,
+            "engagement": scoring.engagement(tally, standing.followers, usual.rate if usual else None),
+            "niche": scoring.niche(tally.themes, standing.bio_themes, wanted),
+            "closeness": scoring.closeness(tally),
         }
-        severities = scoring.authenticity(tally)
+        # Rounded before they are used, so that whoever reads them can count on from there.
+        components = {name: None if x is None else round(x, 4) for name, x in components.items()}
+        severities = scoring.authenticity(tally) | signs
         a = scoring.product(severities)
         points = round(scoring.score(components, rules.weights, a), 1)
         last = (tally, components, severities, a, points)
@@ -127,13 +145,14 @@ def decide(days: Days, standing: Standing, rules: Rules, *, ticked: int = 0) -> 
     return Verdict(
         as_of=as_of,
         evaluated_on=evaluated_on,
-        tally=replace(tally, times=list(tally.times)),
+        tally=replace(tally, times=list(tally.times), themes=tally.themes.copy()),
         components=components,
         severities=severities,
         a=a,
         score=points,
         customer_label=label,
-        tier=rules.tiers.of(standing.followers),
+        tier=tier,
+        usual=usual,
         state=state,
         because=because,
         entered=walk.entered,

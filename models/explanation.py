@@ -9,8 +9,11 @@ from typing import Literal, NamedTuple
 
 from models import scoring
 from models.candidates import (
+    Authenticity,
     Candidate,
+    Counts,
     CustomerStanding,
+    DayCounts,
     Notice,
     Profile,
     Quote,
@@ -21,22 +24,43 @@ from models.candidates import (
 )
 from models.decision import Standing, Verdict
 from models.ring import NEGATIVE, POSITIVE, Days, marks
-from models.rules import COST_BANDS, Rules
+from models.rules import Rules
+from models.tables import COST_BANDS, NICHES, names_of
 from models.times import DAY_MS, iso_day, rfc3339
 
 WINDOWS = (7, 30, 90)
 MAX_SHOWN_QUOTES = 3
 NOTICE_DAYS = 30
 
-_EXCLUDED_BY_RULE = {
+USUAL = 0.5
+"""engagement at the benchmark"""
+FITS = 0.5
+BENCHMARK_MONTHS = 18
+"""age from which a benchmark is called old, from the end of the year it counts"""
+
+_FIRED = {
     "flood": "More than 72 posts about the brand on one day",
     "promoted": "A large share of the posts is sponsored, a contest or a repost",
     "clockwork": "Posts come at nearly even intervals, as a program's do",
+    "copies": "Many posts nearly repeat another one",
+    "selling": "Several posts sell something",
+    "staff": "Several posts speak for the company",
+    "reseller": "The bio says that the author sells",
+    "follower_jump": "Won more than 3,000 followers, and a tenth of all, overnight",
+    "follower_steps": "Followers grew by exactly a round number, as bought ones do",
+    "mass_following": "Follows more than 1,500 others",
+}
+_EXCLUDED = {
+    "employee": "Works for the brand",
+    "do_not_contact": "Does not want to be contacted",
+    "bot": "Is a declared bot",
+    "own_account": "Is an account of the brand itself",
 }
 _UNKNOWN = {
-    "engagement": "how much the audience reacts: the source gives no reactions per follower",
-    "niche": "whether the author's other themes fit the brand",
+    "engagement": "how much the audience reacts: no reactions, no followers or no benchmark for the platform",
+    "niche": "what else the author is about: neither bio nor hashtags tell, or the brand names no niche",
     "reach": "how many followers the author has",
+    "closeness": "whether the author answers comments: no threads are seen",
 }
 
 
@@ -51,11 +75,12 @@ class QuoteMark(NamedTuple):
 
 
 def summarise(
-    key: str, days: Days, verdict: Verdict, *, followers: int | None, model_version: str, revision: int
+    key: str, days: Days, verdict: Verdict, standing: Standing, *, model_version: str, revision: int
 ) -> Profile:
     """The profile record of a ring that is not empty."""
     brand, _, author = key.partition("/")
     platform, _, author_id = author.partition(":")
+    tally = verdict.tally
     return Profile(
         key=key,
         brand=brand,
@@ -63,13 +88,36 @@ def summarise(
         author_id=author_id,
         as_of=iso_day(verdict.as_of),
         windows={f"{n}d": _window(days, verdict.as_of - n) for n in WINDOWS},
-        positive_days=verdict.tally.praise_days,
-        followers=followers,
+        positive_days=tally.praise_days,
+        followers=standing.followers,
         tier=verdict.tier,
         customer=verdict.customer_label,
         score=verdict.score,
         state=verdict.state or "none",
         evaluated_on=iso_day(verdict.evaluated_on),
+        days={iso_day(day): _day_counts(days[day]) for day in sorted(days)},
+        components=_components(verdict),
+        authenticity=_authenticity(verdict),
+        counts=Counts(
+            posts=tally.posts,
+            positive=round(tally.clear_positive, 6),
+            negative=round(tally.clear_negative, 6),
+            intensity=round(tally.intensity / max(tally.clear_positive + tally.clear_negative, 1e-9), 6),
+            decayed_positive=round(tally.decayed_positive, 6),
+            praises=tally.praises,
+            complaints=tally.complaints,
+            last_praise=None if tally.last_praise is None else iso_day(tally.last_praise),
+            owning=standing.owning,
+            promoted=tally.promoted,
+            copies=tally.copies,
+            selling=tally.selling,
+            staff=tally.staff,
+            reacted=tally.reacted,
+            reactions=tally.reactions,
+            comments=tally.comments,
+            answers=tally.answers,
+            themes={name: n for name, niche in sorted(NICHES.items()) if (n := tally.themes[niche.place])},
+        ),
         model_version=model_version,
         revision=revision,
     )
@@ -112,12 +160,12 @@ def explain(
         tier=Tier(name=verdict.tier, preset=rules.tiers.preset, followers=standing.followers),
         customer=CustomerStanding(label=verdict.customer_label, evidence=_evidence(standing)),
         headline=_headline(brand, verdict, standing),
-        why=_why(brand, verdict, standing, shown),
-        watch_outs=_watch_outs(verdict, standing, rules),
-        lost_points={
-            str(name): points
-            for name, points in scoring.lost_points(verdict.components, rules.weights, verdict.score).items()
-        },
+        why=_why(brand, verdict, standing, rules, shown),
+        watch_outs=_watch_outs(brand, verdict, standing, rules),
+        components=_components(verdict),
+        authenticity=_authenticity(verdict),
+        lost_points=scoring.lost_points(verdict.components, rules.weights, verdict.score)
+        | ({"authenticity": round(verdict.score / verdict.a - verdict.score, 1)} if verdict.a < 1 else {}),
         unknown=tuple(_UNKNOWN[name] for name, x in verdict.components.items() if x is None),
         cost_band=COST_BANDS.get(verdict.tier or ""),
         notice=Notice(required=True, due_at=rfc3339((due + NOTICE_DAYS) * DAY_MS)),
@@ -126,6 +174,20 @@ def explain(
         entered_at=entered_at,
         expires_at=expires,
     )
+
+
+def _components(verdict: Verdict) -> dict[str, float | None]:
+    return {str(name): x for name, x in verdict.components.items()}
+
+
+def _authenticity(verdict: Verdict) -> Authenticity:
+    return Authenticity(value=round(verdict.a, 4), severities=dict(sorted(verdict.severities.items())))
+
+
+def _day_counts(packed: bytes) -> DayCounts:
+    labels = [mark.label for mark in marks(packed)]
+    positive, negative = labels.count(POSITIVE), labels.count(NEGATIVE)
+    return DayCounts(positive=positive, neutral=len(labels) - positive - negative, negative=negative)
 
 
 def _window(days: Days, after: int) -> Window:
@@ -166,22 +228,26 @@ def _headline(brand: str, verdict: Verdict, standing: Standing) -> str:
         "likely": f"A likely {brand} customer",
         "unknown": "An author",
     }[verdict.customer_label]
-    size = f" with {standing.followers:,} followers" if standing.followers is not None else ""
+    size = "" if standing.followers is None else f" with {standing.followers:,} followers"
     praised = f"{brand} " if verdict.customer_label == "unknown" else "it "
+    never = "never complained" if not tally.complaints else f"complained in {_many(tally.complaints, 'post')}"
     return (
-        f"{who}{size} praised {praised}in {_many(tally.praises, 'post')} "
-        f"on {_many(tally.praise_days, 'day')}, most lately on {iso_day(tally.last_praise or tally.day)}."
+        f"{who}{size} praised {praised}in {_many(tally.praises, 'post')} on "
+        f"{_many(tally.praise_days, 'day')} and {never}; the last praise was on "
+        f"{iso_day(tally.last_praise or tally.day)}."
     )
 
 
-def _why(brand: str, verdict: Verdict, standing: Standing, shown: Sequence[QuoteMark]) -> tuple[Reason, ...]:
+def _why(
+    brand: str, verdict: Verdict, standing: Standing, rules: Rules, shown: Sequence[QuoteMark]
+) -> tuple[Reason, ...]:
     tally, known = verdict.tally, verdict.components
     reasons = [
         Reason(
             code="enthusiasm",
-            value=round(known["enthusiasm"] or 0.0, 3),
-            text=f"{_number(tally.clear_positive)} clearly positive opinions of {brand} "
-            f"against {_number(tally.clear_negative)} negative ones",
+            value=known["enthusiasm"],
+            text=f"{_many(tally.praises, 'clearly positive post')} about {brand}, "
+            f"{tally.complaints or 'none'} negative",
             quotes=tuple(Quote(text=q.text, url=q.url or None, at=rfc3339(q.ms)) for q in shown),
         ),
         Reason(
@@ -206,30 +272,59 @@ def _why(brand: str, verdict: Verdict, standing: Standing, shown: Sequence[Quote
                 text=f"{standing.followers:,} followers: tier {verdict.tier}",
             )
         )
+    if (known["engagement"] or 0.0) >= USUAL:
+        reasons.append(
+            Reason(code="engagement", value=known["engagement"], text=_reactions(verdict, standing))
+        )
+    if (known["niche"] or 0.0) >= FITS:
+        reasons.append(
+            Reason(code="niche", value=known["niche"], text=_themes(brand, verdict, standing, rules))
+        )
+    if known["closeness"] is not None:
+        text = f"Answered {min(tally.answers, tally.comments):,} of {_many(tally.comments, 'comment')}"
+        reasons.append(Reason(code="closeness", value=known["closeness"], text=text))
     return tuple(reasons)
 
 
-def _watch_outs(verdict: Verdict, standing: Standing, rules: Rules) -> tuple[WatchOut, ...]:
-    found = [WatchOut(code=code, text=_EXCLUDED_BY_RULE[code]) for code in sorted(verdict.severities)]
-    tally = verdict.tally
-    if tally.clear_negative:
-        found.append(
-            WatchOut(
-                code="criticism", text=f"Has also complained ({_number(tally.clear_negative)} weighted posts)"
-            )
-        )
+def _reactions(verdict: Verdict, standing: Standing) -> str:
+    tally, usual = verdict.tally, verdict.usual
+    if usual is None or not standing.followers or not tally.reacted:
+        raise ValueError("engagement is known only where all of this is")
+    rate = tally.reactions / tally.reacted / standing.followers
+    return (
+        f"A post gets reactions from {100 * rate:.2f} % of the followers; usual on {standing.platform} is "
+        f"{100 * usual.rate:.2f} % ({usual.source}, {usual.year})"
+    )
+
+
+def _themes(brand: str, verdict: Verdict, standing: Standing, rules: Rules) -> str:
+    posted = sum(1 << place for place in verdict.tally.themes)
+    about = ", ".join(names_of(posted | standing.bio_themes))
+    return f"Is about {about}; {brand} is about {', '.join(rules.niche_of(brand))}"
+
+
+def _watch_outs(brand: str, verdict: Verdict, standing: Standing, rules: Rules) -> tuple[WatchOut, ...]:
+    tally, known = verdict.tally, verdict.components
+    found = [WatchOut(code=code, text=_EXCLUDED[code]) for code in standing.exclusions]
+    found += [WatchOut(code=code, text=_FIRED[code]) for code in sorted(verdict.severities)]
+    if tally.complaints:
+        text = f"Has also complained, in {_many(tally.complaints, 'post')}"
+        found.append(WatchOut(code="criticism", text=text))
     if verdict.tier is not None and verdict.tier not in rules.tiers.wanted:
-        found.append(
-            WatchOut(
-                code="tier",
-                text=f"Tier {verdict.tier} is not among the wanted ({', '.join(rules.tiers.wanted)})",
-            )
-        )
+        text = f"Tier {verdict.tier} is not among the wanted ({', '.join(rules.tiers.wanted)})"
+        found.append(WatchOut(code="tier", text=text))
     if verdict.customer_label == "unknown":
         found.append(WatchOut(code="customer", text="Nothing shows that the author is a customer"))
-    found.extend(
-        WatchOut(code=code, text=f"Ruled out: {code.replace('_', ' ')}") for code in standing.exclusions
-    )
+    if known["engagement"] is not None and known["engagement"] < USUAL:
+        found.append(WatchOut(code="engagement", text=_reactions(verdict, standing)))
+    if known["niche"] is not None and known["niche"] < FITS:
+        found.append(WatchOut(code="niche", text=_themes(brand, verdict, standing, rules)))
+    if verdict.usual is not None and known["engagement"] is not None:
+        months = 12 * (int(iso_day(verdict.evaluated_on)[:4]) - verdict.usual.year - 1)
+        months += int(iso_day(verdict.evaluated_on)[5:7]) - 1
+        if months > BENCHMARK_MONTHS:
+            text = f"Reactions are compared with figures of {verdict.usual.year}: they age fast"
+            found.append(WatchOut(code="old_benchmark", text=text))
     if standing.feedback is not None:
         at, decision = standing.feedback
         found.append(WatchOut(code=decision, text=f"Was {decision} on {rfc3339(at)[:10]}"))
@@ -238,7 +333,3 @@ def _watch_outs(verdict: Verdict, standing: Standing, rules: Rules) -> tuple[Wat
 
 def _many(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def _number(x: float) -> str:
-    return f"{x:.1f}".removesuffix(".0")

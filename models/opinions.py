@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from models.annotations import Annotation, Label, Sentiment
 from models.posts import Post
 from models.records import Record
+from models.signals import Signals
 
 QUOTE_LENGTH = (20, 200)
 """Characters of a post that may be quoted: shorter says nothing, longer is no quote."""
@@ -40,11 +41,12 @@ class Opinion(Record, frozen=True):
 
 
 class EnrichedPost(Record, frozen=True):
-    """A record of `enriched`, keyed by author: the post, its annotations, one entry per brand."""
+    """A record of `enriched`, keyed by author: the post, its annotations and signals, one entry per brand."""
 
     post: Post
     annotations: Annotation
     brands: tuple[Opinion, ...]
+    signals: Signals = Signals()
 
 
 def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
@@ -64,7 +66,7 @@ def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
     for brand, sentiments in sorted(mentions.items()):
         sentiment = mean_of(sentiments)
         ambiguous = sentiment.label == "positive" and "irony" in cues
-        plain = not (sponsored or giveaway or ambiguous or repost)
+        plain = not (sponsored or giveaway or ambiguous or repost or annotation.trade)
         found.append(
             Opinion(
                 brand=brand,

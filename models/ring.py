@@ -21,18 +21,19 @@ MAX_PER_DAY = 512
 """Marks a day keeps: those with the smallest post hashes, so that the order of arrival cannot
 matter. Nobody writes that much; a flood is bounded in memory and still counted as a flood."""
 
-_MARK = struct.Struct("<QIBB")
+_MARK = struct.Struct("<QIHBIHQI")
 _FLAGS = 12
-"""where the flags stand in a packed mark"""
+"""where the low byte of the flags stands in a packed mark"""
 
 POSITIVE, NEUTRAL, NEGATIVE = 0, 1, 2
-AMBIGUOUS, SPONSORED, GIVEAWAY, OWNS = 4, 8, 16, 32
+AMBIGUOUS, SPONSORED, GIVEAWAY, OWNS, SELLS, STAFF, REPLY = 4, 8, 16, 32, 64, 128, 256
 _LABEL = 3
+_BUSINESS = SPONSORED | GIVEAWAY | SELLS | STAFF
 CODES = {"positive": POSITIVE, "neutral": NEUTRAL, "negative": NEGATIVE}
 
 
 class Mark(NamedTuple):
-    """What is kept of one post: 14 bytes."""
+    """What is kept of one post: 33 bytes."""
 
     post: int
     """64-bit hash of the post id"""
@@ -40,6 +41,14 @@ class Mark(NamedTuple):
     """milliseconds since the day began"""
     flags: int
     intensity: int
+    reactions: int = 0
+    """1 + likes, comments and shares; 0 where they are not known"""
+    comments: int = 0
+    """those it got; 65,535 for more"""
+    fingerprint: int = 0
+    """SimHash of the text; 0 for none"""
+    themes: int = 0
+    """a bit for each niche its hashtags name"""
 
     @property
     def label(self) -> int:
@@ -48,8 +57,9 @@ class Mark(NamedTuple):
 
     @property
     def weight(self) -> float:
-        """A post's quality: 0 sponsored, contest or repost, .3 ambiguous, else 1 (SCORING)."""
-        if self.flags & (SPONSORED | GIVEAWAY):
+        """A post's quality by itself: 0 if it is somebody's business (sponsored, contest, repost, selling,
+        speaking for the company), .3 if ambiguous, else 1."""
+        if self.flags & _BUSINESS:
             return 0.0
         return 0.3 if self.flags & AMBIGUOUS else 1.0
 
@@ -104,7 +114,7 @@ def holds_mark(days: Days, at: int, mark: Mark) -> bool:
 
 
 def count(days: Days, flag: int) -> int:
-    """How many posts carry a flag."""
+    """How many posts carry a flag, one of those below 256."""
     return sum(1 for packed in days.values() for flags in packed[_FLAGS :: _MARK.size] if flags & flag)
 
 

@@ -7,50 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.brands import Brand
-from models.candidates import CostBand, CustomerLabel
+from models.candidates import CustomerLabel
+from models.tables import DIGEST, TIER_PRESETS
 
-Component = Literal["enthusiasm", "volume", "customer", "reach", "engagement", "niche"]
-
-TIER_PRESETS: Mapping[str, Mapping[str, tuple[int, int | None]]] = {
-    # followers from (included) up to (excluded)
-    "aspire": {
-        "nano": (0, 10_000),
-        "micro": (10_000, 60_000),
-        "mid": (60_000, 200_000),
-        "macro": (200_000, 1_000_000),
-        "mega": (1_000_000, None),
-    },
-    "hypeauditor": {
-        "nano": (0, 5_000),
-        "micro": (5_000, 20_000),
-        "mid": (20_000, 100_000),
-        "macro": (100_000, 1_000_000),
-        "mega": (1_000_000, None),
-    },
-    "classic": {
-        "nano": (0, 10_000),
-        "micro": (10_000, 100_000),
-        "macro": (100_000, 1_000_000),
-        "mega": (1_000_000, None),
-    },
-    "statista": {
-        "nano": (0, 10_000),
-        "micro": (10_000, 50_000),
-        "mid": (50_000, 500_000),
-        "macro": (500_000, 1_000_000),
-        "mega": (1_000_000, None),
-    },
-}
-
-COSTS_READ = "2026-11-23"
-"""the day on which the cost bands were read at their source"""
-
-COST_BANDS: Mapping[str, CostBand] = {
-    "micro": CostBand(low=100, high=500, currency="USD", source="Aspire, price of one post, as read 2026"),
-    "macro": CostBand(
-        low=5_000, high=10_000, currency="USD", source="Aspire, price of one post, as read 2026"
-    ),
-}
+Component = Literal["enthusiasm", "volume", "customer", "reach", "engagement", "niche", "closeness"]
 
 
 class _Settings(BaseModel):
@@ -104,6 +64,8 @@ class Weights(_Settings):
     reach: float = Field(default=0.14, ge=0)
     engagement: float = Field(default=0.10, ge=0)
     niche: float = Field(default=0.10, ge=0)
+    closeness: float = Field(default=0.0, ge=0)
+    """shown, and by default not scored: few sources show whole threads"""
 
 
 class Thresholds(_Settings):
@@ -144,8 +106,12 @@ class Rules(_Settings):
             raise ValueError("two brands have the same name")
         return self
 
+    def niche_of(self, brand: str) -> tuple[str, ...]:
+        """What a brand is about; nothing for one that is not in the catalogue."""
+        return next((b.niche for b in self.brands if b.name == brand), ())
+
     @property
     def model_version(self) -> str:
-        """Names the scoring code's version and the settings that judge: equal versions judge alike."""
-        judged = self.model_dump_json(exclude={"brands", "profile_urls"})
-        return f"1-{hashlib.sha256(judged.encode()).hexdigest()[:8]}"
+        """Names the code's version, the tables and the settings that judge: equal versions judge alike."""
+        judged = self.model_dump_json(exclude={"brands", "profile_urls"}) + DIGEST
+        return f"2-{hashlib.sha256(judged.encode()).hexdigest()[:8]}"

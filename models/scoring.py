@@ -6,11 +6,24 @@ Formulas are those of the project's scoring model: a weighted geometric mean of 
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.ring import GIVEAWAY, NEGATIVE, POSITIVE, SPONSORED, Days, marks
+from models.ring import (
+    GIVEAWAY,
+    NEGATIVE,
+    POSITIVE,
+    REPLY,
+    SELLS,
+    SPONSORED,
+    STAFF,
+    Days,
+    Mark,
+    marks,
+)
 from models.rules import Component, Tiers, Weights
+from models.tables import NICHES
 
 HALF_LIFE_DAYS = 30
 WILSON_Z = 1.28
@@ -21,6 +34,22 @@ FLOOD_A_DAY = 72
 MIN_GAPS = 12
 LAST_GAPS = 32
 STEADY_VARIATION = 0.2
+NEAR = 8
+"""Bits in which the fingerprints of a text and its copy with a word changed may differ. Those of two
+posts that real people wrote differ in 11 at least (of 300,000 pairs of airline posts)."""
+COMPARED = 16
+"""posts before it that a post is compared with"""
+COPY_WEIGHT = 0.25
+PRIOR_POSTS = 5
+"""posts at the benchmark that an engagement rate starts from"""
+BIO_WEIGHT = 3
+"""themes of a bio count as those of so many posts"""
+RELATED = 0.5
+MASS_FOLLOWING = 1_500
+JUMP, JUMP_SHARE = 3_000, 0.1
+"""followers won overnight, and as a share of those before, that nobody wins by talking"""
+ROUND_STEP, ROUNDED = 1_000, 100
+"""Followers that grow by exactly thousands were bought, unless the source rounds its counts."""
 
 
 @dataclass(slots=True)
@@ -38,10 +67,27 @@ class Tally:
     """weighted positives, a day of age a counting 2^(-a/30)"""
     praises: int = 0
     """positive posts of full quality"""
+    complaints: int = 0
+    """negative posts of full quality"""
     praise_days: int = 0
     last_praise: int | None = None
     promoted: int = 0
     """sponsored or contest posts and reposts"""
+    copies: int = 0
+    """posts that nearly repeat one of the 16 before them"""
+    selling: int = 0
+    staff: int = 0
+    """posts that speak for the company"""
+    reacted: int = 0
+    """posts whose reactions are known"""
+    reactions: int = 0
+    """sum over those"""
+    comments: int = 0
+    """got by all posts, as far as known"""
+    answers: int = 0
+    """posts that answer somebody else's"""
+    themes: Counter[int] = field(default_factory=Counter)
+    """place of a niche -> posts whose hashtags name it"""
     busiest_day: int = 0
     times: list[int] = field(default_factory=list)
     """seconds of the posts, ascending"""
@@ -53,22 +99,27 @@ def tallies(days: Days) -> Iterator[Tally]:
     The same object is yielded again and again, brought forward: copy what must be kept.
     """
     tally = Tally()
+    before: deque[int] = deque(maxlen=COMPARED)
     for day in sorted(days):
         bring_forward(tally, day)
         positive = negative = lean = 0.0
-        praises = count = 0
-        seconds = []
-        for mark in marks(days[day]):
+        praises = complaints = count = 0
+        for mark in sorted(marks(days[day]), key=_by_time):
             count += 1
             weight = mark.weight
-            seconds.append(day * 86_400 + mark.ms // 1000)
-            if mark.flags & (SPONSORED | GIVEAWAY):
-                tally.promoted += 1
+            tally.times.append(day * 86_400 + mark.ms // 1000)
+            if mark.fingerprint:
+                if any((mark.fingerprint ^ other).bit_count() <= NEAR for other in before):
+                    tally.copies += 1
+                    weight = min(weight, COPY_WEIGHT)
+                before.append(mark.fingerprint)
+            _note(tally, mark)
             if mark.label == POSITIVE:
                 positive += weight
                 praises += weight == 1.0
             elif mark.label == NEGATIVE:
                 negative += weight
+                complaints += weight == 1.0
             else:
                 continue
             lean += weight * mark.intensity / 255
@@ -80,11 +131,34 @@ def tallies(days: Days) -> Iterator[Tally]:
         tally.intensity += lean * scale
         tally.decayed_positive += positive * scale
         tally.praises += praises
+        tally.complaints += complaints
         if praises:
             tally.praise_days += 1
             tally.last_praise = day
-        tally.times.extend(sorted(seconds))
         yield tally
+
+
+def _by_time(mark: Mark) -> tuple[int, int]:
+    return mark.ms, mark.post
+
+
+def _note(tally: Tally, mark: Mark) -> None:
+    """Count what a mark says besides its opinion."""
+    flags = mark.flags
+    tally.promoted += bool(flags & (SPONSORED | GIVEAWAY))
+    tally.selling += bool(flags & SELLS)
+    tally.staff += bool(flags & STAFF)
+    tally.answers += bool(flags & REPLY)
+    tally.comments += mark.comments
+    if mark.reactions:
+        tally.reacted += 1
+        tally.reactions += mark.reactions - 1
+    if mark.themes:
+        tally.themes.update(_places(mark.themes))
+
+
+def _places(themes: int) -> Iterator[int]:
+    return (place for place in range(themes.bit_length()) if themes >> place & 1)
 
 
 def bring_forward(tally: Tally, day: int) -> None:
@@ -138,9 +212,54 @@ def reach(followers: int | None, tiers: Tiers) -> float | None:
     return best
 
 
+def engagement(tally: Tally, followers: int | None, usual: float | None) -> float | None:
+    """r / (r + b): r reactions a post and follower, drawn to the benchmark b by five posts at it.
+
+    .5 at the benchmark. None without followers, without posts whose reactions are known, without benchmark.
+    """
+    if not (followers and tally.reacted and usual):
+        return None
+    rate = (tally.reactions / followers + PRIOR_POSTS * usual) / (tally.reacted + PRIOR_POSTS)
+    return rate / (rate + usual)
+
+
+def niche(themes: Mapping[int, int], bio: int, wanted: Iterable[str]) -> float | None:
+    """How far what an author is about lies in a brand's niches, times the share that conflicts with none.
+
+    `themes` are counts by place of a niche, `bio` bits. The cosine between the author's counts and their
+    projection on the brand's niches; a niche related to those counts half. So an author who lives for one
+    of several niches fits as well as one who lives for all. None when the author shows no theme, or the
+    brand names no niche of the table.
+    """
+    counts = Counter(themes)
+    for place in _places(bio):
+        counts[place] += BIO_WEIGHT
+    own = [NICHES[name] for name in wanted if name in NICHES]
+    if not counts or not own:
+        return None
+    fit = {NICHES[name].place: RELATED for n in own for name in n.related} | {n.place: 1.0 for n in own}
+    met = math.hypot(*(count * fit.get(place, 0.0) for place, count in counts.items()))
+    against = {NICHES[name].place for n in own for name in n.conflicting} - fit.keys()
+    conflicting = sum(counts[place] for place in against) / counts.total()
+    return met / math.hypot(*counts.values()) * (1 - conflicting)
+
+
+def closeness(tally: Tally) -> float | None:
+    """Wilson bound of the comments that were answered; None unless both comments and answers are seen."""
+    if not (tally.comments and tally.answers):
+        return None
+    return wilson_lower_bound(min(tally.answers, tally.comments), tally.comments)
+
+
 def authenticity(tally: Tally) -> dict[str, float]:
-    """Severity of each statistical rule that fired, by code; A is the product of (1 - severity)."""
+    """Severity of each rule about posts that fired, by code; A is the product of (1 - severity)."""
     fired = {}
+    if tally.copies >= 3 and (share := tally.copies / tally.posts) >= 0.25:
+        fired["copies"] = round(min(0.8, share), 4)
+    if tally.selling >= 2 and (share := tally.selling / tally.posts) >= 0.2:
+        fired["selling"] = 0.6
+    if tally.staff >= 2 and (share := tally.staff / tally.posts) >= 0.2:
+        fired["staff"] = 0.6
     if tally.busiest_day > FLOOD_A_DAY:
         fired["flood"] = 0.7
     if tally.posts and (share := tally.promoted / tally.posts) >= 0.25:
@@ -150,6 +269,26 @@ def authenticity(tally: Tally) -> dict[str, float]:
         deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
         if deviation / mean < STEADY_VARIATION:
             fired["clockwork"] = 0.5
+    return fired
+
+
+def account_signs(
+    growth: Sequence[tuple[int, int]], following: int | None, *, bio_sells: bool
+) -> dict[str, float]:
+    """Severity of each rule about the account that fired. `growth`: (day, followers), days ascending."""
+    fired = {}
+    gains = [
+        (after - before, before, later - earlier)
+        for (earlier, before), (later, after) in itertools.pairwise(growth)
+    ]
+    if any(days == 1 and gain >= max(JUMP, JUMP_SHARE * before) for gain, before, days in gains):
+        fired["follower_jump"] = 0.35
+    if any(gain >= ROUND_STEP and not gain % ROUND_STEP and before % ROUNDED for gain, before, _ in gains):
+        fired["follower_steps"] = 0.35
+    if following is not None and following > MASS_FOLLOWING:
+        fired["mass_following"] = 0.15
+    if bio_sells:
+        fired["reseller"] = 0.5
     return fired
 
 
@@ -172,6 +311,7 @@ def lost_points(
     return {
         name: round(total * (max(components[name] or 0.0, FLOOR) ** -w - 1), 1)
         for name, w in _shares(components, weights).items()
+        if w
     }
 
 

@@ -18,6 +18,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
 from models.annotations import Cue
+from models.signals import Trade
 from nlp.tokenizer import words_of
 
 MAX_EVIDENCE = 3
@@ -57,14 +58,14 @@ class _Gapped(NamedTuple):
     begins: bool
 
 
-@Language.factory("superfan_cues", assigns=["doc._.cues", "doc._.evidence", "doc.spans"])
+@Language.factory("superfan_cues", assigns=["doc._.cues", "doc._.evidence", "doc._.trade", "doc.spans"])
 def create_cues(nlp: Language, name: str) -> "Cues":
     """For `config.cfg`."""
     return Cues(nlp)
 
 
 class Cues:
-    """Sets `doc._.cues` (sorted, distinct), `doc._.evidence` and `doc.spans["complaints"]`."""
+    """Sets `doc._.cues`, `doc._.trade` (sorted, distinct), `doc._.evidence`, `doc.spans["complaints"]`."""
 
     def __init__(self, nlp: Language) -> None:
         # A PhraseMatcher takes no longer for many phrases than for one, but knows no gaps and no numbers.
@@ -99,6 +100,7 @@ class Cues:
             cues.add("irony")
         if any(word[0] == "?" for word in lower):
             cues.add("question")
+        doc._.trade = tuple(sorted(trade for trade in _TRADES if _trades(trade, spans)))
         telling = filter_spans([span for span in spans if span.label_ in _EVIDENCE])
         doc._.cues = tuple(sorted(cues & _CUES))
         doc._.evidence = tuple(dict.fromkeys(span.text for span in telling))[:MAX_EVIDENCE]
@@ -116,6 +118,13 @@ class Cues:
 
 
 _CUES: frozenset[str] = frozenset(get_args(Cue))
+_TRADES: frozenset[Trade] = frozenset(get_args(Trade))
+
+
+def _trades(trade: Trade, spans: Sequence[Span]) -> bool:
+    """One telling phrase, or two different ones that tell together."""
+    beside = {span.text.lower() for span in spans if span.label_ == f"{trade}_beside"}
+    return len(beside) >= 2 or any(span.label_ == trade for span in spans)
 
 
 @lru_cache(maxsize=50_000)

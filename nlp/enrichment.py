@@ -5,12 +5,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from models.annotations import Annotation
 from models.brands import Brand
 from models.opinions import EnrichedPost, opinions
 from models.outcomes import Dropped, DropReason, Rejected
 from models.posts import Post, author_key, decode_post
 from models.records import encode
+from models.signals import Signals
 from nlp.pipeline import Annotator, TextIn
+from nlp.signals import SignalReader
 
 
 class Raw(NamedTuple):
@@ -34,7 +37,9 @@ class Enricher:
     """Holds the text pipeline. Loading it takes a second or two; `enrich` may then be called at will."""
 
     def __init__(self, brands: Iterable[Brand], lawful: frozenset[str]) -> None:
-        self._annotator = Annotator(list(brands))
+        catalogue = list(brands)
+        self._annotator = Annotator(catalogue)
+        self._signals = SignalReader(catalogue)
         self._lawful = lawful
 
     def enrich(self, records: Iterable[Raw]) -> list[Result]:
@@ -42,10 +47,16 @@ class Enricher:
         results: list[Result | Post] = [self._decode(record) for record in records]
         posts = [post for post in results if isinstance(post, Post)]
         annotated: Iterator[EnrichedPost] = (
-            EnrichedPost(post=post, annotations=annotation, brands=opinions(post, annotation))
+            self._enriched(post, annotation)
             for post, annotation in zip(posts, self._annotator.annotate(map(_text_in, posts)), strict=True)
         )
         return [_result(next(annotated)) if isinstance(r, Post) else r for r in results]
+
+    def _enriched(self, post: Post, annotation: Annotation) -> EnrichedPost:
+        said = opinions(post, annotation)
+        # Signals are counted with opinions: without any, nobody would read them.
+        signals = self._signals.read(post, annotation) if said else Signals()
+        return EnrichedPost(post=post, annotations=annotation, brands=said, signals=signals)
 
     def _decode(self, record: Raw) -> Result | Post:
         try:

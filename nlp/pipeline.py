@@ -34,7 +34,7 @@ ZONE = 500_000
 _PLACES = "superfan_places"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-for _name in ("platform", "lang", "sentiment", "cues", "evidence"):
+for _name in ("platform", "lang", "sentiment", "cues", "evidence", "trade"):
     if not Doc.has_extension(_name):
         Doc.set_extension(_name, default=None)
 if not Span.has_extension("sentiment"):
@@ -144,6 +144,7 @@ class Annotator:
             targets=tuple(_target_mentions(doc, targets)),
             cues=doc._.cues,
             evidence=doc._.evidence,
+            trade=doc._.trade,
             truncated=len(text_in.text) > MAX_TEXT,
         )
 

@@ -15,8 +15,8 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from models.errors import SuperfanError
-from models.rules import COSTS_READ
 from models.store import Store
+from models.tables import COSTS_READ
 from models.times import instant, rfc3339
 from streams import admin, endpoint, metrics
 from streams.lag import Place, onlooker, places, waiting

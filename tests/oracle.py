@@ -108,7 +108,9 @@ def judge(deliveries: Iterable[Said], known: dict[str, Known]) -> dict[tuple[str
                 for s in said
                 if s.author == author and s.followers is not None and s.ms >= known_since
             ]
-            found[brand, author] = _judge(brand, posts, max(sizes)[2] if sizes else None, facts)
+            found[brand, author] = _judge(
+                brand, posts, [n for *_, n in _by_day(sizes)], _bought(sizes), facts
+            )
     return found
 
 
@@ -117,7 +119,23 @@ def _rank(s: Said) -> tuple[object, ...]:
     return (s.ms, s.evidence, s.giveaway, s.sponsored, s.ambiguous, LABELS.index(s.label), s.intensity)
 
 
-def _judge(brand: str, posts: list[Said], followers: int | None, facts: Known) -> Judged:
+def _by_day(sizes: list[tuple[int, str, int]]) -> list[tuple[int, int]]:
+    """The last count of each day on which there is one, of the last 90 days up to the newest."""
+    last = {ms // DAY_MS: n for ms, _, n in sorted(sizes)}
+    return sorted((day, n) for day, n in last.items() if day > max(last) - 90)
+
+
+def _bought(sizes: list[tuple[int, str, int]]) -> float:
+    """What is left of authenticity when followers grow as bought ones do."""
+    days = _by_day(sizes)
+    gains = [(b[0] - a[0], b[1] - a[1], a[1]) for a, b in zip(days, days[1:], strict=False)]
+    overnight = any(gap == 1 and gain >= 3_000 and gain >= had * 0.1 for gap, gain, had in gains)
+    round_steps = any(gain > 0 and gain % 1_000 == 0 and had % 100 != 0 for _, gain, had in gains)
+    return (0.65 if overnight else 1.0) * (0.65 if round_steps else 1.0)
+
+
+def _judge(brand: str, posts: list[Said], sizes: list[int], bought: float, facts: Known) -> Judged:
+    followers = sizes[-1] if sizes else None
     as_of = posts[-1].day
     evaluated_on = max(as_of, facts.ticked)
     certainty = 1 - math.prod(
@@ -129,7 +147,7 @@ def _judge(brand: str, posts: list[Said], followers: int | None, facts: Known) -
     excluded = facts.bot or brand in facts.employee_of or any(c[1] or c[2] for c in facts.customers)
     wanted = followers is not None and 9_500 <= followers < 63_000
     evaluated = sorted({s.day for s in posts} | set(range(as_of + 1, evaluated_on + 1)))
-    days = [_evaluate(day, posts, certainty, followers) for day in evaluated]
+    days = [_evaluate(day, posts, certainty, followers, bought) for day in evaluated]
     state, entered = _walk(days, eligible=wanted and label != "unknown" and not excluded)
     last = days[-1]
     praised_on = {s.day for s in last.praise}
@@ -161,7 +179,7 @@ def _judge(brand: str, posts: list[Said], followers: int | None, facts: Known) -
     )
 
 
-def _evaluate(day: int, posts: list[Said], certainty: float, followers: int | None) -> Day:
+def _evaluate(day: int, posts: list[Said], certainty: float, followers: int | None, bought: float) -> Day:
     """The score of one day, from all posts up to it."""
     posts = [s for s in posts if s.day <= day]
     positive = negative = lean = decayed = 0.0
@@ -182,9 +200,9 @@ def _evaluate(day: int, posts: list[Said], certainty: float, followers: int | No
     weighted.append((0.16, certainty))
     if followers is not None:
         weighted.append((0.14, _reach(followers)))
-    a = _authenticity(posts, busiest)
+    a = _authenticity(posts, busiest) * bought
     total = sum(w for w, _ in weighted)
-    raw = 100 * a * math.prod(max(x, 0.02) ** (w / total) for w, x in weighted)
+    raw = 100 * a * math.prod(max(round(x, 4), 0.02) ** (w / total) for w, x in weighted)
     return Day(day, raw, a, [s for s in posts if s.label == "positive" and s.quality == 1])
 
 

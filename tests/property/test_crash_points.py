@@ -140,7 +140,7 @@ def _link(number: int, customer: Customer | None, handle: str | None = None) -> 
 
 
 _OWNED = opinion(evidence=("my new Acme",))
-_SECOND = post(2, 1, opinion("Bolt"), handle="Fan", followers=15_000)
+_SECOND = post(2, 1, opinion("Bolt"), handle="Fan", followers=19_000)
 STREAM: tuple[Event, ...] = (
     post(1, 0),
     _SECOND,

@@ -133,7 +133,7 @@ def test_the_explanation_says_why_what_speaks_against_and_what_is_unknown() -> N
     assert 1 <= len(found.why[0].quotes) <= 3
     assert found.customer.evidence == ("3 orders on file", "in the customer file")
     assert [watch_out.code for watch_out in found.watch_outs] == ["criticism"]
-    assert len(found.unknown) == 2
+    assert len(found.unknown) == 3
     assert found.notice.required
     assert found.notice.due_at is not None
     assert found.cost_band is not None

@@ -53,7 +53,7 @@ def test_an_erasure_forgets_what_erased_posts_said_of_their_author(forever: bool
     erasure = ErasureAsked(ms=DAY_0 + 3 * DAY_MS, forever=forever)
     for events in itertools.permutations([told, silent, erasure]):
         state = fold(list(events))
-        assert (state.handle, state.handles, state.followers, state.bot) == (None, {}, None, None), events
+        assert (state.handle, state.handles, state.followers, state.bot) == (None, {}, {}, None), events
         assert bool(outputs_of(state)) is not forever
 
 

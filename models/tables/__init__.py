@@ -1,0 +1,96 @@
+"""The bundled tables a judgement rests on: size classes, usual prices and reactions, niches.
+
+Each is a file with its sources and years, read once. `DIGEST` names their contents and is part of
+`Rules.model_version`: who changes a figure changes the version of every candidate.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from models.candidates import CostBand
+
+
+class Rate(NamedTuple):
+    """The usual reactions to one post, as a share of the author's followers."""
+
+    rate: float
+    year: int
+    """of the posts that were counted"""
+    source: str
+
+
+class Niche(NamedTuple):
+    """Something people are about. `place` is its bit in stored themes."""
+
+    place: int
+    words: frozenset[str]
+    related: frozenset[str]
+    conflicting: frozenset[str]
+
+
+_bytes = {
+    name: files("models").joinpath(f"tables/{name}.toml").read_bytes()
+    for name in ("tiers", "costs", "benchmarks", "niches")
+}
+DIGEST = hashlib.sha256(b"".join(_bytes.values())).hexdigest()
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(_bytes[name].decode())
+
+
+def _bounds(starts: Mapping[str, int]) -> dict[str, tuple[int, int | None]]:
+    ends = [*list(starts.values())[1:], None]
+    return {name: (low, high) for (name, low), high in zip(starts.items(), ends, strict=True)}
+
+
+TIER_PRESETS: Mapping[str, Mapping[str, tuple[int, int | None]]] = {
+    name: _bounds(preset["from"]) for name, preset in _read("tiers")["presets"].items()
+}
+"""preset -> tier -> followers from (included) up to (excluded)"""
+
+COST_BANDS: Mapping[str, CostBand] = {
+    band["tier"]: CostBand(
+        low=band["low"],
+        high=band["high"],
+        currency=band["currency"],
+        source=f"{band['source']}, {band['year']}",
+    )
+    for band in _read("costs")["bands"]
+}
+
+COSTS_READ: str = _read("costs")["read"].isoformat()
+"""the day on which the cost bands were read at their source"""
+
+_RATES: Mapping[tuple[str, str | None], Rate] = {
+    (row["platform"], row.get("tier")): Rate(row["rate"], row["year"], row["source"])
+    for row in _read("benchmarks")["rates"]
+}
+
+NICHES: Mapping[str, Niche] = {
+    row["name"]: Niche(
+        row["place"],
+        frozenset(row["words"]),
+        frozenset(row["related"]),
+        frozenset(row.get("conflicting", ())),
+    )
+    for row in _read("niches")["niches"]
+}
+
+
+def benchmark(platform: str, tier: str | None) -> Rate | None:
+    """What is usual on a platform for a tier, else for all; None where nobody has counted."""
+    return _RATES.get((platform, tier)) or _RATES.get((platform, None))
+
+
+def mask(themes: Iterable[str]) -> int:
+    """Themes as bits; a name that is no niche of the table has none."""
+    return sum({1 << NICHES[name].place for name in themes if name in NICHES})
+
+
+def names_of(themes: int) -> tuple[str, ...]:
+    """The niches behind the bits, by name."""
+    return tuple(sorted(name for name, niche in NICHES.items() if themes >> niche.place & 1))
