@@ -229,12 +229,14 @@ def _headline(brand: str, verdict: Verdict, standing: Standing) -> str:
         "unknown": "An author",
     }[verdict.customer_label]
     size = "" if standing.followers is None else f" with {standing.followers:,} followers"
+    if tally.last_praise is None:
+        return f"{who}{size} has written nothing clearly positive about {brand} of late."
     praised = f"{brand} " if verdict.customer_label == "unknown" else "it "
     never = "never complained" if not tally.complaints else f"complained in {_many(tally.complaints, 'post')}"
     return (
         f"{who}{size} praised {praised}in {_many(tally.praises, 'post')} on "
         f"{_many(tally.praise_days, 'day')} and {never}; the last praise was on "
-        f"{iso_day(tally.last_praise or tally.day)}."
+        f"{iso_day(tally.last_praise)}."
     )
 
 

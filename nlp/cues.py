@@ -123,7 +123,8 @@ _TRADES: frozenset[Trade] = frozenset(get_args(Trade))
 
 def _trades(trade: Trade, spans: Sequence[Span]) -> bool:
     """One telling phrase, or two different ones that tell together."""
-    beside = {span.text.lower() for span in spans if span.label_ == f"{trade}_beside"}
+    together = filter_spans([span for span in spans if span.label_ == f"{trade}_beside"])
+    beside = {span.text.lower() for span in together}
     return len(beside) >= 2 or any(span.label_ == trade for span in spans)
 
 

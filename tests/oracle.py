@@ -128,7 +128,7 @@ def _by_day(sizes: list[tuple[int, str, int]]) -> list[tuple[int, int]]:
 def _bought(sizes: list[tuple[int, str, int]]) -> float:
     """What is left of authenticity when followers grow as bought ones do."""
     days = _by_day(sizes)
-    gains = [(b[0] - a[0], b[1] - a[1], a[1]) for a, b in zip(days, days[1:], strict=False)]
+    gains = [(b[0] - a[0], b[1] - a[1], a[1]) for a, b in itertools.pairwise(days)]
     overnight = any(gap == 1 and gain >= 3_000 and gain >= had * 0.1 for gap, gain, had in gains)
     round_steps = any(gain > 0 and gain % 1_000 == 0 and had % 100 != 0 for _, gain, had in gains)
     return (0.65 if overnight else 1.0) * (0.65 if round_steps else 1.0)

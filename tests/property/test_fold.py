@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.author import DELETED, AuthorState, CountedPost, Event, Fold, Position, Tick
+from models.author import DELETED, AuthorState, Bio, CountedPost, Event, Fold, Position, Tick
 from models.codec import Codec, version_of
 from models.customers import Customer
 from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
@@ -27,6 +27,21 @@ _opinions = st.builds(
 )
 
 
+_signals = st.fixed_dictionaries(
+    {
+        "following": st.sampled_from([None, 100, 2_000]),
+        "reactions": st.sampled_from([None, 0, 40, 5_000_000_000]),
+        "comments": st.sampled_from([0, 3, 70_000]),
+        "answers": st.booleans(),
+        "fingerprint": st.sampled_from([0, 0xFF, 0xFFF, 1 << 63]),
+        "themes": st.sampled_from([0, 1, 0b110]),
+        "trade": st.sampled_from([(), ("selling",), ("selling", "staff")]),
+        "bio": st.sampled_from([None, Bio(), Bio(1, ("Bolt",), False), Bio(2, (), True)]),
+    }
+)
+"""what a post says of itself and its author besides its opinion"""
+
+
 @st.composite
 def _posts(draw: st.DrawFn) -> list[CountedPost]:
     """Distinct posts within the window: no order can make one of them late."""
@@ -39,7 +54,7 @@ def _posts(draw: st.DrawFn) -> list[CountedPost]:
             ms=draw(st.integers(0, DAY_MS - 1)),
             followers=draw(st.sampled_from([None, 500, 20_000, 300_000])),
             handle=draw(st.sampled_from([None, "fan", "Fan", "other"])),
-        )
+        )._replace(**draw(_signals))
         for number in numbers
     ]
 

@@ -1,11 +1,14 @@
 """The score's formulas against the figures that the model was published with."""
 
 import math
+import tomllib
+from importlib.resources import files
 
 import pytest
 
-from models import scoring
-from models.rules import Tiers, Weights
+from models import ring, scoring, tables
+from models.rules import Thresholds, Tiers, Weights
+from models.times import DAY_MS
 
 
 @pytest.mark.parametrize(("opinions", "bound"), [(1, 0.38), (3, 0.65), (7, 0.81)])
@@ -75,3 +78,131 @@ def test_even_intervals_are_noticed_from_the_twelfth_gap_on(posts: int, jitter: 
     """Posts at even intervals fire `clockwork` once there are twelve gaps; uneven ones do not."""
     times = [n * 600 + (jitter if n % 2 else 0) for n in range(posts)]
     assert ("clockwork" in scoring.authenticity(scoring.Tally(posts=posts, times=times))) is fired
+
+
+def _ring(*marks: ring.Mark) -> ring.Days:
+    days: ring.Days = {}
+    for day, mark in enumerate(marks, start=16_000):
+        ring.add(days, day * DAY_MS, mark)
+    return days
+
+
+def _last(days: ring.Days) -> scoring.Tally:
+    *_, last = scoring.tallies(days)
+    return last
+
+
+def test_a_text_nearly_repeated_counts_a_quarter() -> None:
+    """Of two posts whose fingerprints differ in eight bits the later one is a copy; in nine, none is."""
+    for bits, copies, positive in ((8, 1, 1.25), (9, 0, 2.0)):
+        near = (1 << 60) ^ ((1 << bits) - 1)
+        tally = _last(
+            _ring(ring.Mark(1, 0, 0, 200, fingerprint=1 << 60), ring.Mark(2, 0, 0, 200, fingerprint=near))
+        )
+        assert (tally.copies, tally.clear_positive) == (copies, positive)
+
+
+@pytest.mark.parametrize("flag", [ring.SPONSORED, ring.GIVEAWAY, ring.SELLS, ring.STAFF])
+def test_what_is_business_is_no_praise(flag: int) -> None:
+    """A sponsored post, a contest, a sale and words of the company weigh nothing."""
+    tally = _last(_ring(ring.Mark(1, 0, ring.POSITIVE | flag, 255)))
+    assert (tally.praises, tally.clear_positive, tally.posts) == (0, 0.0, 1)
+
+
+def test_engagement_is_a_half_at_the_benchmark_and_needs_all_it_is_made_of() -> None:
+    """As many reactions as usual give .5, many times more nearly 1; else it is unknown."""
+    at = scoring.Tally(reacted=4, reactions=4 * 24)
+    assert scoring.engagement(at, 20_000, 0.0012) == pytest.approx(0.5)
+    assert scoring.engagement(scoring.Tally(reacted=40, reactions=40 * 480), 20_000, 0.0012) > 0.9  # type: ignore[operator]
+    for unknown in (
+        (at, None, 0.0012),
+        (at, 0, 0.0012),
+        (at, 20_000, None),
+        (scoring.Tally(), 20_000, 0.0012),
+    ):
+        assert scoring.engagement(*unknown) is None
+
+
+def test_few_posts_move_an_engagement_rate_less_than_many() -> None:
+    """One post that went round the world says less than twenty such posts."""
+    one, many = (
+        scoring.engagement(scoring.Tally(reacted=n, reactions=n * 2_000), 20_000, 0.0012) for n in (1, 20)
+    )
+    assert 0.5 < one < many  # type: ignore[operator]
+
+
+def test_niche_is_one_inside_half_beside_and_nothing_outside() -> None:
+    """Who lives for one of the brand's niches fits; for a related one half; without themes it is unknown."""
+    travel, photos, beauty = (tables.mask([name]) for name in ("travel", "photography", "beauty"))
+    wanted = ("travel", "aviation")
+    assert scoring.niche({}, travel, wanted) == pytest.approx(1.0)
+    assert scoring.niche({}, photos, wanted) == pytest.approx(0.5)
+    assert scoring.niche({}, beauty, wanted) == 0.0
+    assert scoring.niche({}, travel | beauty, wanted) == pytest.approx(math.sqrt(0.5))
+    assert scoring.niche({}, 0, wanted) is None
+    assert scoring.niche({}, travel, ("no such niche",)) is None
+
+
+def test_a_conflicting_niche_takes_its_share() -> None:
+    """Who writes of a child as often as of bets is no half fit for a brand of children's things."""
+    parenting, gambling = (tables.NICHES[name].place for name in ("parenting", "gambling"))
+    fit = scoring.niche({parenting: 2, gambling: 2}, 0, ("parenting",))
+    assert fit == pytest.approx(math.sqrt(0.5) * 0.5)
+
+
+def test_closeness_needs_threads() -> None:
+    """The bound of answered comments; unknown without comments or without answers."""
+    assert scoring.closeness(scoring.Tally(comments=20, answers=20)) == pytest.approx(
+        scoring.wilson_lower_bound(20, 20)
+    )
+    assert scoring.closeness(scoring.Tally(comments=20)) is None
+    assert scoring.closeness(scoring.Tally(answers=3)) is None
+
+
+@pytest.mark.parametrize(
+    ("growth", "fired"),
+    [
+        (((1, 12_345), (2, 15_400)), {"follower_jump"}),
+        (((1, 12_345), (2, 14_345)), {"follower_steps"}),
+        (((1, 12_345), (2, 17_345)), {"follower_jump", "follower_steps"}),
+        (((1, 12_345), (20, 16_020)), set()),
+        (((1, 412_345), (2, 416_000)), set()),
+        (((1, 12_300), (9, 15_300)), set()),
+        (((1, 15_345), (2, 12_345)), set()),
+    ],
+)
+def test_followers_that_were_bought_show(growth: tuple[tuple[int, int], ...], fired: set[str]) -> None:
+    """A tenth and 3,000 more overnight, or exactly thousands more; not slow growth, nor rounded counts."""
+    assert set(scoring.account_signs(growth, 300, bio_sells=False)) == fired
+
+
+def test_who_follows_everybody_and_who_sells_is_noticed() -> None:
+    """More than 1,500 followed, and a bio that sells, each have their rule."""
+    assert set(scoring.account_signs((), 1_501, bio_sells=True)) == {"mass_following", "reseller"}
+    assert scoring.account_signs((), 1_500, bio_sells=False) == {}
+
+
+def test_no_single_statistical_rule_rules_out() -> None:
+    """One sign alone leaves an author above the authenticity at which a candidate must leave at once."""
+    limits = Thresholds()
+    account = scoring.account_signs(((1, 12_345), (2, 15_400)), 2_000, bio_sells=True)
+    alone = [1 - severity for severity in account.values()]
+    assert min(alone) >= limits.leave_authenticity
+
+
+def test_the_tables_name_their_sources_and_years() -> None:
+    """Every tier, cost and benchmark says where it is from and of which year; niches have own places."""
+    folder = files("models").joinpath("tables")
+    tiers, costs, benchmarks, niches = (
+        tomllib.loads(folder.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+        for name in ("tiers", "costs", "benchmarks", "niches")
+    )
+    for row in [*tiers["presets"].values(), *costs["bands"], *benchmarks["rates"]]:
+        assert row["source"]
+        assert 2015 < row["year"] < 2100
+    assert all(table["version"] >= 1 for table in (tiers, costs, benchmarks, niches))
+    places = [row["place"] for row in niches["niches"]]
+    assert len(set(places)) == len(places)
+    assert max(places) < 32
+    names = {row["name"] for row in niches["niches"]}
+    assert all({*row["related"], *row.get("conflicting", ())} <= names for row in niches["niches"])
