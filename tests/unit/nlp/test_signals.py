@@ -56,27 +56,7 @@ def test_what_a_program_changes_leaves_a_fingerprint_near(copy: str) -> None:
 def test_posts_of_people_are_far_apart() -> None:
     """Two hundred sentences of other words are never near each other."""
     rng = random.Random(7)
-    words = [
-        "the",
-        "a",
-        "my",
-        "we",
-        "they",
-        "love",
-        "hate",
-        "flight",
-        "crew",
-        "seat",
-        "kettle",
-        "coffee",
-        "was",
-        "is",
-        "late",
-        "early",
-        "great",
-        "bad",
-        "never",
-    ]
+    words = f"{COPY} we they hate flight crew seat coffee was late great bad never today".split()
     texts = [" ".join(rng.sample(words, 9)) + f" {chr(97 + n % 26) * 4}" for n in range(200)]
     assert min(_distance(a, b) for a in texts[:60] for b in texts if a != b) > NEAR
 
