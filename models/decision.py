@@ -5,7 +5,8 @@ added behind them, and is thus the same whatever order the records came in. What
 author *now* (followers, customer file, exclusions) is applied to every day.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from models import scoring
@@ -90,41 +91,39 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
     )
     tier = rules.tiers.of(standing.followers)
     usual = benchmark(standing.platform, tier)
-    wanted = rules.niche_of(brand)
+    rate = usual.rate if usual else None
+    fit = scoring.niche_fit(rules.niche_of(brand))
     signs = scoring.account_signs(standing.growth, standing.following, bio_sells=standing.bio_sells)
+    reach = scoring.reach(standing.followers, rules.tiers)
     limits = rules.thresholds
     walk = _Walk()
-    as_of = 0
-    last: tuple[scoring.Tally, dict[Component, float | None], dict[str, float], float, float]
-
-    def evaluate(tally: scoring.Tally) -> None:
-        nonlocal last
-        components: dict[Component, float | None] = {
+    for tally in scoring.tallies(days):
+        measured: dict[Component, float | None] = {
             "enthusiasm": scoring.enthusiasm(tally),
             "volume": scoring.volume(tally),
             "customer": certainty,
-            "reach": scoring.reach(standing.followers, rules.tiers),
-            "engagement": scoring.engagement(tally, standing.followers, usual.rate if usual else None),
-            "niche": scoring.niche(tally.themes, standing.bio_themes, wanted),
+            "reach": reach,
+            "engagement": scoring.engagement(tally, standing.followers, rate),
+            "niche": scoring.niche(tally.themes, standing.bio_themes, fit),
             "closeness": scoring.closeness(tally),
         }
         # Rounded before they are used, so that whoever reads them can count on from there.
-        components = {name: None if x is None else round(x, 4) for name, x in components.items()}
+        components = {name: None if x is None else round(x, 4) for name, x in measured.items()}
         severities = scoring.authenticity(tally) | signs
         a = scoring.product(severities)
-        points = round(scoring.score(components, rules.weights, a), 1)
-        last = (tally, components, severities, a, points)
+        shares = scoring.shares(components, rules.weights)
+        points = round(scoring.total(components, shares, a), 1)
         walk.step(tally, points, a, eligible, rules)
 
-    for tally in scoring.tallies(days):
-        as_of = tally.day
-        evaluate(tally)
+    as_of, fresh = tally.day, tally.decayed_positive
     evaluated_on = max(as_of, ticked)
-    for day in range(as_of + 1, evaluated_on + 1):
-        scoring.bring_forward(last[0], day)
-        evaluate(last[0])
+    for day in walk.silent_days(as_of, evaluated_on, limits.enter_of_last):
+        # Without posts nothing changes but the volume, and with it the score.
+        tally.day, tally.decayed_positive = day, fresh * scoring.decay(day - as_of)
+        components["volume"] = round(scoring.volume(tally), 4)
+        points = round(scoring.total(components, shares, a), 1)
+        walk.step(tally, points, a, eligible, rules)
 
-    tally, components, severities, a, points = last
     watched = (
         not standing.exclusions
         and points >= limits.leave_score
@@ -145,7 +144,7 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
     return Verdict(
         as_of=as_of,
         evaluated_on=evaluated_on,
-        tally=replace(tally, times=list(tally.times), themes=tally.themes.copy()),
+        tally=tally,
         components=components,
         severities=severities,
         a=a,
@@ -168,6 +167,18 @@ class _Walk:
         self.entered: int | None = None
         self._scores: list[float] = []
         self._low_since: int | None = None
+
+    def silent_days(self, after: int, last: int, window: int) -> Iterator[int]:
+        """The days behind the posts, up to `last`; those on which nothing can happen are passed over.
+
+        A score only falls in silence. Who has not entered when no day with posts is left among the last
+        `window` evaluated ones, or has cooled, never does: of the days that follow the last alone matters.
+        """
+        for day in range(after + 1, last + 1):
+            if self.state != "candidate" and day - after > window:
+                yield last
+                return
+            yield day
 
     def step(self, tally: scoring.Tally, points: float, a: float, eligible: bool, rules: Rules) -> None:
         limits = rules.thresholds

@@ -46,7 +46,7 @@ _FIRED = {
     "selling": "Several posts sell something",
     "staff": "Several posts speak for the company",
     "reseller": "The bio says that the author sells",
-    "follower_jump": "Won more than 3,000 followers, and a tenth of all, overnight",
+    "follower_jump": "Won a tenth more followers, and more than 3,000, all at once",
     "follower_steps": "Followers grew by exactly a round number, as bought ones do",
     "mass_following": "Follows more than 1,500 others",
 }

@@ -7,8 +7,10 @@ Formulas are those of the project's scoring model: a weighted geometric mean of 
 import itertools
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple
 
 from models.ring import (
     GIVEAWAY,
@@ -48,6 +50,8 @@ RELATED = 0.5
 MASS_FOLLOWING = 1_500
 JUMP, JUMP_SHARE = 3_000, 0.1
 """followers won overnight, and as a share of those before, that nobody wins by talking"""
+JUMP_PACE = 20
+"""A jump between two posts some days apart: so many times the pace of all the other days."""
 ROUND_STEP, ROUNDED = 1_000, 100
 """Followers that grow by exactly thousands were bought, unless the source rounds its counts."""
 
@@ -163,8 +167,13 @@ def _places(themes: int) -> Iterator[int]:
 
 def bring_forward(tally: Tally, day: int) -> None:
     """Let the days up to `day` pass without posts: only the decayed sum changes."""
-    tally.decayed_positive *= 2 ** (-(day - tally.day) / HALF_LIFE_DAYS)
+    tally.decayed_positive *= decay(day - tally.day)
     tally.day = day
+
+
+def decay(days: int) -> float:
+    """What is left of a positive post after so many days."""
+    return float(2 ** (-days / HALF_LIFE_DAYS))
 
 
 def wilson_lower_bound(positive: float, total: float) -> float:
@@ -223,25 +232,40 @@ def engagement(tally: Tally, followers: int | None, usual: float | None) -> floa
     return rate / (rate + usual)
 
 
-def niche(themes: Mapping[int, int], bio: int, wanted: Iterable[str]) -> float | None:
+class NicheFit(NamedTuple):
+    """What a brand is about, by place of a niche."""
+
+    fit: Mapping[int, float]
+    """1 for the brand's niches, a half for related ones"""
+    conflicting: frozenset[int]
+
+
+@cache
+def niche_fit(wanted: tuple[str, ...]) -> NicheFit | None:
+    """Of these niches; None when none of them is in the table."""
+    own = [NICHES[name] for name in wanted if name in NICHES]
+    if not own:
+        return None
+    fit = {NICHES[name].place: RELATED for n in own for name in n.related} | {n.place: 1.0 for n in own}
+    against = {NICHES[name].place for n in own for name in n.conflicting} - fit.keys()
+    return NicheFit(fit, frozenset(against))
+
+
+def niche(themes: Mapping[int, int], bio: int, brand: NicheFit | None) -> float | None:
     """How far what an author is about lies in a brand's niches, times the share that conflicts with none.
 
     `themes` are counts by place of a niche, `bio` bits. The cosine between the author's counts and their
     projection on the brand's niches; a niche related to those counts half. So an author who lives for one
-    of several niches fits as well as one who lives for all. None when the author shows no theme, or the
-    brand names no niche of the table.
+    of several niches fits as well as one who lives for all. None when either shows no theme.
     """
-    counts = Counter(themes)
-    for place in _places(bio):
-        counts[place] += BIO_WEIGHT
-    own = [NICHES[name] for name in wanted if name in NICHES]
-    if not counts or not own:
+    if brand is None or not (themes or bio):
         return None
-    fit = {NICHES[name].place: RELATED for n in own for name in n.related} | {n.place: 1.0 for n in own}
-    met = math.hypot(*(count * fit.get(place, 0.0) for place, count in counts.items()))
-    against = {NICHES[name].place for n in own for name in n.conflicting} - fit.keys()
-    conflicting = sum(counts[place] for place in against) / counts.total()
-    return met / math.hypot(*counts.values()) * (1 - conflicting)
+    counts = dict(themes)
+    for place in _places(bio):
+        counts[place] = counts.get(place, 0) + BIO_WEIGHT
+    met = math.hypot(*(count * brand.fit.get(place, 0.0) for place, count in counts.items()))
+    against = sum(counts.get(place, 0) for place in brand.conflicting) / sum(counts.values())
+    return met / math.hypot(*counts.values()) * (1 - against)
 
 
 def closeness(tally: Tally) -> float | None:
@@ -278,18 +302,29 @@ def account_signs(
     """Severity of each rule about the account that fired. `growth`: (day, followers), days ascending."""
     fired = {}
     gains = [
-        (after - before, before, later - earlier)
+        (later - earlier, before, after - before)
         for (earlier, before), (later, after) in itertools.pairwise(growth)
     ]
-    if any(days == 1 and gain >= max(JUMP, JUMP_SHARE * before) for gain, before, days in gains):
+    if _jumped(gains):
         fired["follower_jump"] = 0.35
-    if any(gain >= ROUND_STEP and not gain % ROUND_STEP and before % ROUNDED for gain, before, _ in gains):
+    if any(gain >= ROUND_STEP and not gain % ROUND_STEP and before % ROUNDED for _, before, gain in gains):
         fired["follower_steps"] = 0.35
     if following is not None and following > MASS_FOLLOWING:
         fired["mass_following"] = 0.15
     if bio_sells:
         fired["reseller"] = 0.5
     return fired
+
+
+def _jumped(gains: Sequence[tuple[int, int, int]]) -> bool:
+    """Whether one gain (days, followers before, gain) is a jump: overnight, or out of proportion to the rest."""
+    days = sum(gap for gap, _, _ in gains)
+    won = sum(gain for _, _, gain in gains)
+    return any(
+        gain >= max(JUMP, JUMP_SHARE * before)
+        and (gap == 1 or (days >= 2 * gap and gain / gap >= JUMP_PACE * max(won - gain, 1) / (days - gap)))
+        for gap, before, gain in gains
+    )
 
 
 def product(severities: Mapping[str, float]) -> float:
@@ -299,9 +334,13 @@ def product(severities: Mapping[str, float]) -> float:
 
 def score(components: Mapping[Component, float | None], weights: Weights, a: float) -> float:
     """100 * A * exp(sum of w * ln(max(x, .02))), w renormalised over the known components."""
-    known = _shares(components, weights)
-    log_sum = sum(w * math.log(max(components[name] or 0.0, FLOOR)) for name, w in known.items())
-    return 100 * a * math.exp(log_sum) if known else 0.0
+    return total(components, shares(components, weights), a)
+
+
+def total(components: Mapping[Component, float | None], shares: Mapping[Component, float], a: float) -> float:
+    """The same with the shares of the known components at hand; 0 without any."""
+    log_sum = sum(w * math.log(max(components[name] or 0.0, FLOOR)) for name, w in shares.items())
+    return 100 * a * math.exp(log_sum) if shares else 0.0
 
 
 def lost_points(
@@ -310,7 +349,7 @@ def lost_points(
     """Points each component cost, S * (x^-w - 1), rounded to one decimal: what S would gain were it 1."""
     return {
         name: round(total * (max(components[name] or 0.0, FLOOR) ** -w - 1), 1)
-        for name, w in _shares(components, weights).items()
+        for name, w in shares(components, weights).items()
         if w
     }
 
@@ -322,7 +361,8 @@ def coverage(components: Mapping[Component, float | None], weights: Weights) -> 
     return known / everything if everything else 0.0
 
 
-def _shares(components: Mapping[Component, float | None], weights: Weights) -> dict[Component, float]:
+def shares(components: Mapping[Component, float | None], weights: Weights) -> dict[Component, float]:
+    """The weights of the known components, summing to 1."""
     known: dict[Component, float] = {
         name: getattr(weights, name) for name, x in components.items() if x is not None
     }

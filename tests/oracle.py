@@ -129,7 +129,13 @@ def _bought(sizes: list[tuple[int, str, int]]) -> float:
     """What is left of authenticity when followers grow as bought ones do."""
     days = _by_day(sizes)
     gains = [(b[0] - a[0], b[1] - a[1], a[1]) for a, b in itertools.pairwise(days)]
-    overnight = any(gap == 1 and gain >= 3_000 and gain >= had * 0.1 for gap, gain, had in gains)
+    overnight = False
+    for n, (gap, gain, had) in enumerate(gains):
+        others = gains[:n] + gains[n + 1 :]
+        elsewhere = sum(g for g, _, _ in others)
+        pace = max(1, sum(won for _, won, _ in others)) / elsewhere if elsewhere else math.inf
+        sudden = gap == 1 or (elsewhere >= gap and gain / gap >= 20 * pace)
+        overnight |= sudden and gain >= 3_000 and gain >= had * 0.1
     round_steps = any(gain > 0 and gain % 1_000 == 0 and had % 100 != 0 for _, gain, had in gains)
     return (0.65 if overnight else 1.0) * (0.65 if round_steps else 1.0)
 

@@ -135,18 +135,18 @@ def test_niche_is_one_inside_half_beside_and_nothing_outside() -> None:
     """Who lives for one of the brand's niches fits; for a related one half; without themes it is unknown."""
     travel, photos, beauty = (tables.mask([name]) for name in ("travel", "photography", "beauty"))
     wanted = ("travel", "aviation")
-    assert scoring.niche({}, travel, wanted) == pytest.approx(1.0)
-    assert scoring.niche({}, photos, wanted) == pytest.approx(0.5)
-    assert scoring.niche({}, beauty, wanted) == 0.0
-    assert scoring.niche({}, travel | beauty, wanted) == pytest.approx(math.sqrt(0.5))
-    assert scoring.niche({}, 0, wanted) is None
-    assert scoring.niche({}, travel, ("no such niche",)) is None
+    assert scoring.niche({}, travel, scoring.niche_fit(wanted)) == pytest.approx(1.0)
+    assert scoring.niche({}, photos, scoring.niche_fit(wanted)) == pytest.approx(0.5)
+    assert scoring.niche({}, beauty, scoring.niche_fit(wanted)) == 0.0
+    assert scoring.niche({}, travel | beauty, scoring.niche_fit(wanted)) == pytest.approx(math.sqrt(0.5))
+    assert scoring.niche({}, 0, scoring.niche_fit(wanted)) is None
+    assert scoring.niche({}, travel, scoring.niche_fit(("no such niche",))) is None
 
 
 def test_a_conflicting_niche_takes_its_share() -> None:
     """Who writes of a child as often as of bets is no half fit for a brand of children's things."""
     parenting, gambling = (tables.NICHES[name].place for name in ("parenting", "gambling"))
-    fit = scoring.niche({parenting: 2, gambling: 2}, 0, ("parenting",))
+    fit = scoring.niche({parenting: 2, gambling: 2}, 0, scoring.niche_fit(("parenting",)))
     assert fit == pytest.approx(math.sqrt(0.5) * 0.5)
 
 
@@ -166,13 +166,15 @@ def test_closeness_needs_threads() -> None:
         (((1, 12_345), (2, 14_345)), {"follower_steps"}),
         (((1, 12_345), (2, 17_345)), {"follower_jump", "follower_steps"}),
         (((1, 12_345), (20, 16_020)), set()),
+        (((1, 12_345), (9, 12_400), (13, 18_401), (30, 18_502)), {"follower_jump"}),
+        (((1, 12_345), (9, 14_401), (13, 18_402), (30, 25_504)), set()),
         (((1, 412_345), (2, 416_000)), set()),
         (((1, 12_300), (9, 15_300)), set()),
         (((1, 15_345), (2, 12_345)), set()),
     ],
 )
 def test_followers_that_were_bought_show(growth: tuple[tuple[int, int], ...], fired: set[str]) -> None:
-    """A tenth and 3,000 more overnight, or exactly thousands more; not slow growth, nor rounded counts."""
+    """A tenth and 3,000 more at once, or exactly thousands more; not steady growth, nor rounded counts."""
     assert set(scoring.account_signs(growth, 300, bio_sells=False)) == fired
 
 
