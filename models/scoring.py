@@ -317,7 +317,7 @@ def account_signs(
 
 
 def _jumped(gains: Sequence[tuple[int, int, int]]) -> bool:
-    """Whether one gain (days, followers before, gain) is a jump: overnight, or out of proportion to the rest."""
+    """Whether one gain (days, followers before, gain) is a jump: overnight, or far from the usual pace."""
     days = sum(gap for gap, _, _ in gains)
     won = sum(gain for _, _, gain in gains)
     return any(
