@@ -52,8 +52,10 @@ JUMP, JUMP_SHARE = 3_000, 0.1
 """followers won overnight, and as a share of those before, that nobody wins by talking"""
 JUMP_PACE = 20
 """A jump between two posts some days apart: so many times the pace of all the other days."""
-ROUND_STEP, ROUNDED = 1_000, 100
-"""Followers that grow by exactly thousands were bought, unless the source rounds its counts."""
+ROUND_STEP, STEP, ROUNDED = 1_000, 500, 100
+"""Followers that grow by exactly thousands were bought, unless the source rounds its counts; also
+those that grow three times by a multiple of 500 and the few (`BESIDE`) that come by themselves."""
+BESIDE = 15
 
 
 @dataclass(slots=True)
@@ -278,12 +280,12 @@ def closeness(tally: Tally) -> float | None:
 def authenticity(tally: Tally) -> dict[str, float]:
     """Severity of each rule about posts that fired, by code; A is the product of (1 - severity)."""
     fired = {}
-    if tally.copies >= 3 and (share := tally.copies / tally.posts) >= 0.25:
+    if tally.copies >= 2 and (share := tally.copies / tally.posts) >= 0.25:
         fired["copies"] = round(min(0.8, share), 4)
-    if tally.selling >= 2 and (share := tally.selling / tally.posts) >= 0.2:
-        fired["selling"] = 0.6
-    if tally.staff >= 2 and (share := tally.staff / tally.posts) >= 0.2:
-        fired["staff"] = 0.6
+    if tally.selling and tally.selling / tally.posts >= 0.2:
+        fired["selling"] = 0.6 if tally.selling >= 2 else 0.3
+    if tally.staff and tally.staff / tally.posts >= 0.2:
+        fired["staff"] = 0.6 if tally.staff >= 2 else 0.3
     if tally.busiest_day > FLOOD_A_DAY:
         fired["flood"] = 0.7
     if tally.posts and (share := tally.promoted / tally.posts) >= 0.25:
@@ -307,13 +309,21 @@ def account_signs(
     ]
     if _jumped(gains):
         fired["follower_jump"] = 0.35
-    if any(gain >= ROUND_STEP and not gain % ROUND_STEP and before % ROUNDED for _, before, gain in gains):
+    if _stepped([gain for _, before, gain in gains if before % ROUNDED]):
         fired["follower_steps"] = 0.35
     if following is not None and following > MASS_FOLLOWING:
         fired["mass_following"] = 0.15
     if bio_sells:
         fired["reseller"] = 0.5
     return fired
+
+
+def _stepped(gains: Sequence[int]) -> bool:
+    """Whether followers came by the thousand exactly, or again and again by about so many hundred."""
+    steps = [gain for gain in gains if gain >= STEP]
+    exact = any(gain % ROUND_STEP == 0 for gain in steps if gain >= ROUND_STEP)
+    near = sum(gain % STEP <= BESIDE for gain in steps)
+    return exact or (near >= 3 and 2 * near >= len(steps))
 
 
 def _jumped(gains: Sequence[tuple[int, int, int]]) -> bool:

@@ -67,7 +67,7 @@ class SignalReader:
         tags = {tag for tag in _HASHTAG.findall(text) if _plain(tag) not in self._own_tags}
         listed = {tag for tag in post.hashtags or () if _plain(tag) not in self._own_tags}
         return Signals(
-            fingerprint=fingerprint(text),
+            fingerprint=fingerprint(_unnamed(text, annotation)),
             themes=_themes(tag.casefold() for tag in tags | listed),
             trade=annotation.trade,
             bio=None if post.author.bio is None else self._bio(post.author.bio[:MAX_BIO]),
@@ -88,6 +88,15 @@ class SignalReader:
                 if _ROLE.search(around) and not _FORMER.search(around) and not _FAN.search(around):
                     name = place.group().casefold()
                     yield self._names.get(name) or self._names[name.removeprefix("@")]
+
+
+def _unnamed(text: str, annotation: Annotation) -> str:
+    """The text without the brands it names: a copy may call them by another of their names."""
+    kept, at = [], 0
+    for mention in sorted(annotation.brands, key=lambda mention: mention.start):
+        kept.append(text[at : mention.start])
+        at = max(at, mention.end)
+    return " ".join([*kept, text[at:]])
 
 
 def fingerprint(text: str) -> str:

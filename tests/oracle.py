@@ -136,7 +136,9 @@ def _bought(sizes: list[tuple[int, str, int]]) -> float:
         pace = max(1, sum(won for _, won, _ in others)) / elsewhere if elsewhere else math.inf
         sudden = gap == 1 or (elsewhere >= gap and gain / gap >= 20 * pace)
         overnight |= sudden and gain >= 3_000 and gain >= had * 0.1
-    round_steps = any(gain > 0 and gain % 1_000 == 0 and had % 100 != 0 for _, gain, had in gains)
+    odd = [gain for _, gain, had in gains if had % 100 != 0 and gain >= 500]
+    nearly = len([gain for gain in odd if gain % 500 < 16])
+    round_steps = any(gain % 1_000 == 0 for gain in odd) or (nearly > 2 and nearly >= len(odd) / 2)
     return (0.65 if overnight else 1.0) * (0.65 if round_steps else 1.0)
 
 

@@ -171,6 +171,8 @@ def test_closeness_needs_threads() -> None:
         (((1, 412_345), (2, 416_000)), set()),
         (((1, 12_300), (9, 15_300)), set()),
         (((1, 15_345), (2, 12_345)), set()),
+        (((1, 12_345), (9, 13_350), (13, 14_858), (30, 15_360)), {"follower_steps"}),
+        (((1, 12_345), (9, 13_350), (13, 14_858), (30, 15_160)), set()),
     ],
 )
 def test_followers_that_were_bought_show(growth: tuple[tuple[int, int], ...], fired: set[str]) -> None:

@@ -53,6 +53,15 @@ def test_what_a_program_changes_leaves_a_fingerprint_near(copy: str) -> None:
     assert _distance(COPY, copy) <= NEAR
 
 
+def test_a_copy_may_call_the_brand_by_another_name(annotator: Annotator) -> None:
+    """The places where brands are named are no part of the fingerprint."""
+    texts = [
+        f"What a smooth ride with {name} this morning, thank you all"
+        for name in ("Northwind", "@flynorthwind")
+    ]
+    assert len({signals(text, annotator=annotator).fingerprint for text in texts}) == 1
+
+
 def test_posts_of_people_are_far_apart() -> None:
     """Two hundred sentences of other words are never near each other."""
     rng = random.Random(7)
