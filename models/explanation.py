@@ -4,7 +4,7 @@ Every number here can be recomputed from the profile; every clause has a code. T
 post id, never by arrival.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from models import scoring
@@ -81,13 +81,14 @@ def summarise(
     brand, _, author = key.partition("/")
     platform, _, author_id = author.partition(":")
     tally = verdict.tally
+    counted = {day: _day_counts(days[day]) for day in sorted(days)}
     return Profile(
         key=key,
         brand=brand,
         platform=platform,
         author_id=author_id,
         as_of=iso_day(verdict.as_of),
-        windows={f"{n}d": _window(days, verdict.as_of - n) for n in WINDOWS},
+        windows={f"{n}d": _window(counted, verdict.as_of - n) for n in WINDOWS},
         positive_days=tally.praise_days,
         followers=standing.followers,
         tier=verdict.tier,
@@ -95,7 +96,7 @@ def summarise(
         score=verdict.score,
         state=verdict.state or "none",
         evaluated_on=iso_day(verdict.evaluated_on),
-        days={iso_day(day): _day_counts(days[day]) for day in sorted(days)},
+        days={iso_day(day): count for day, count in counted.items()},
         components=_components(verdict),
         authenticity=_authenticity(verdict),
         counts=Counts(
@@ -116,7 +117,7 @@ def summarise(
             reactions=tally.reactions,
             comments=tally.comments,
             answers=tally.answers,
-            themes={name: n for name, niche in sorted(NICHES.items()) if (n := tally.themes[niche.place])},
+            themes=_counted_themes(tally.themes),
         ),
         model_version=model_version,
         revision=revision,
@@ -190,18 +191,18 @@ def _day_counts(packed: bytes) -> DayCounts:
     return DayCounts(positive=positive, neutral=len(labels) - positive - negative, negative=negative)
 
 
-def _window(days: Days, after: int) -> Window:
-    counts = [0, 0, 0]
-    for day, packed in days.items():
-        if day > after:
-            for mark in marks(packed):
-                counts[mark.label] += 1
-    return Window(
-        posts=sum(counts),
-        positive=counts[POSITIVE],
-        neutral=sum(counts) - counts[POSITIVE] - counts[NEGATIVE],
-        negative=counts[NEGATIVE],
-    )
+def _counted_themes(themes: Mapping[int, int]) -> dict[str, int]:
+    if not themes:
+        return {}
+    return {name: n for name, niche in sorted(NICHES.items()) if (n := themes.get(niche.place))}
+
+
+def _window(counted: Mapping[int, DayCounts], after: int) -> Window:
+    inside = [count for day, count in counted.items() if day > after]
+    positive = sum(count.positive for count in inside)
+    neutral = sum(count.neutral for count in inside)
+    negative = sum(count.negative for count in inside)
+    return Window(posts=positive + neutral + negative, positive=positive, neutral=neutral, negative=negative)
 
 
 def _confidence(verdict: Verdict, rules: Rules) -> Literal["low", "medium", "high"]:

@@ -4,6 +4,7 @@ An instant is an integer of epoch milliseconds; a day is an integer of days sinc
 """
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from models.outcomes import Reason, Rejected
 
@@ -50,6 +51,7 @@ def rfc3339(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@lru_cache(maxsize=4096)
 def iso_day(day: int) -> str:
     """A day as `YYYY-MM-DD`."""
     return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
