@@ -423,12 +423,20 @@ class Fold:
             verdict,
             standing,
             self._rules,
-            quotes=_shown(held.quotes, held.days),
+            quotes=[self._linked(q, author) for q in _shown(held.quotes, held.days)],
             handle=state.handle[2] if state.handle else None,
             model_version=self._model_version,
             revision=state.version,
         )
         return verdict, profile, candidate
+
+    def _linked(self, quote: QuoteMark, author: str) -> QuoteMark:
+        """The quote with an address, if its post came without one and the platform's is known."""
+        platform = author.partition(":")[0]
+        template = self._rules.post_urls.get(platform)
+        if quote.url or template is None:
+            return quote
+        return quote._replace(url=template.format(id=quote.post_id.removeprefix(f"{platform}:")))
 
     def _is_own(self, author: str, brand: str, state: AuthorState) -> bool:
         """Whether the author goes by a handle of the brand."""

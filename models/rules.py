@@ -98,6 +98,8 @@ class Rules(_Settings):
     thresholds: Thresholds = Thresholds()
     profile_urls: Mapping[str, str] = Field(default_factory=dict)
     """platform -> address with `{handle}`; a platform that is not named gives no address"""
+    post_urls: Mapping[str, str] = Field(default_factory=dict)
+    """platform -> address with `{id}`, for posts that come without one"""
 
     @model_validator(mode="after")
     def _distinct_brands(self) -> "Rules":
@@ -113,5 +115,5 @@ class Rules(_Settings):
     @property
     def model_version(self) -> str:
         """Names the code's version, the tables and the settings that judge: equal versions judge alike."""
-        judged = self.model_dump_json(exclude={"brands", "profile_urls"}) + DIGEST
+        judged = self.model_dump_json(exclude={"brands", "profile_urls", "post_urls"}) + DIGEST
         return f"2-{hashlib.sha256(judged.encode()).hexdigest()[:8]}"

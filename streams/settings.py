@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -53,14 +54,18 @@ class Source(_Section):
     profile_url: str | None = None
     """address of an author with `{handle}` in it; without it no address is given"""
 
-    @field_validator("profile_url")
+    post_url: str | None = None
+    """address of a post with `{id}` in it, its id without the platform, for posts that bring none"""
+
+    @field_validator("profile_url", "post_url")
     @classmethod
-    def _one_field(cls, url: str | None) -> str | None:
+    def _one_field(cls, url: str | None, info: ValidationInfo) -> str | None:
+        field = "handle" if info.field_name == "profile_url" else "id"
         if url is not None:
             try:
-                url.format(handle="x")
+                url.format(**{field: "x"})
             except (KeyError, IndexError, ValueError) as error:
-                raise ValueError("may hold `{handle}` and no other field") from error
+                raise ValueError(f"may hold `{{{field}}}` and no other field") from error
         return url
 
 
@@ -188,6 +193,7 @@ class Settings(BaseSettings):
             weights=self.weights,
             thresholds=self.thresholds,
             profile_urls={name: s.profile_url for name, s in self.sources.items() if s.profile_url},
+            post_urls={name: s.post_url for name, s in self.sources.items() if s.post_url},
         )
 
 

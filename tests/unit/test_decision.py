@@ -170,3 +170,15 @@ def test_copies_that_differ_only_in_words_or_link_end_alike_in_any_order() -> No
         assert (one.why, one.customer, one.score) == (other.why, other.customer, other.score)
         assert "says: my new Acme" in one.customer.evidence
         assert "https://x.example/1" in [quote.url for quote in one.why[0].quotes]
+
+
+def test_a_quote_without_an_address_gets_its_platforms() -> None:
+    """A post that came with a link keeps it; another's is made of the platform's address and its id."""
+    rules = RULES.model_copy(update={"post_urls": {"x": "https://example.org/post/{id}"}})
+    own = post(7, 6)._replace(url="https://example.org/own", text="the best brand that there ever was")
+    for _, found in outputs([*FAN, own], rules):
+        assert found is not None
+        urls = {quote.url for reason in found.why for quote in reason.quotes}
+        assert urls <= {"https://example.org/own", *(f"https://example.org/post/{n}" for n in range(100))}
+        assert "https://example.org/own" in urls
+        assert len(urls) > 1
