@@ -8,6 +8,7 @@ BENCH_ARGS ?=
 # Without a name, BENCH_ARGS are those of `recovery`, which takes the longest.
 BENCH ?= $(if $(BENCH_ARGS),recovery,recovery pool)
 DEMO_ARGS ?=
+JUDGE_ARGS ?=
 EVALUATE_ARGS ?= --card nlp/MODEL_CARD.md
 ASYNCAPI_SPECS := @asyncapi/specs@6.11.1
 CHECKOV := checkov==3.3.30
@@ -16,7 +17,7 @@ CHECKOV := checkov==3.3.30
 CHECKOV_SKIPPED := CKV_K8S_11,CKV_K8S_43,CKV_K8S_15,CKV_K8S_35
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench lint format generate deploy-check deploy-audit train evaluate clean
+.PHONY: help demo test chaos bench lint format generate deploy-check deploy-audit train evaluate judge clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -94,6 +95,10 @@ train: $(VENV)/train.stamp ## train the text pipeline anew, an hour or so; DATA=
 evaluate: $(VENV)/evaluate.stamp ## measure the text pipeline beside baselines; DATA= names the folder of the corpora
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/, ner/ and airline/"; exit 2; }
 	@$(BIN)/python -m nlp.evaluate --data "$(DATA)" $(EVALUATE_ARGS)
+
+judge: $(VENV)/demo.stamp ## worlds of known truth: how well fans are found, beside simpler rankings; DATA= as for evaluate
+	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/, irony/ and airline/"; exit 2; }
+	@$(BIN)/python -m tests.judge --data "$(DATA)" $(JUDGE_ARGS)
 
 clean: ## take away what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis superfan.db superfan.db-wal superfan.db-shm report.html

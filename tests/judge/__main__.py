@@ -1,0 +1,151 @@
+"""`make judge`: worlds of known truth through the served pipeline and the core, and how well fans are found.
+
+Exit code 0 whether or not the targets are met: the table says.
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from itertools import repeat
+from pathlib import Path
+from queue import Empty
+from threading import Thread
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.judge import errors, texts, world
+from tests.judge.judging import Figures, judge
+from tests.judge.people import DAYS
+
+HUNTED = ("bot", "giveaway", "employee", "sponsored")
+"""archetypes that must hardly ever be on the board"""
+Value = Callable[[Figures], float]
+
+
+def main() -> int:
+    """Judge the seeds, print a table (Markdown), write the figures (JSON)."""
+    parser = argparse.ArgumentParser(prog="make judge JUDGE_ARGS=…", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of the corpora")
+    parser.add_argument("--seeds", type=int, default=10, help="how many worlds; seeds 1, 2, …")
+    parser.add_argument("--workers", type=int, default=1, help="worlds side by side, a process for each")
+    parser.add_argument("--authors", type=int, default=world.AUTHORS, help="who live in a world")
+    parser.add_argument("--json", type=Path, default=Path("judge.json"), help="where the figures go")
+    parser.add_argument(
+        "--errors", type=int, metavar="SEED", help="list what went wrong in one world instead"
+    )
+    chosen = parser.parse_args()
+    try:
+        said = texts.read(chosen.data)
+    except FileNotFoundError as missing:
+        parser.error(f"{missing}; nlp/corpora.py says which files are read")
+    with _progress() as progress:
+        if chosen.errors is not None:
+            built = world.build(chosen.errors, said, authors=chosen.authors)
+            task = progress.add_task(f"seed {chosen.errors}", total=DAYS + 1)
+            judged = judge(chosen.errors, built, lambda n: progress.advance(task, n))
+        else:
+            found = _all(range(1, chosen.seeds + 1), said, chosen.authors, chosen.workers, progress)
+    if chosen.errors is not None:
+        sys.stdout.writelines(f"{line}\n" for line in errors.listed(built, judged))
+        return 0
+    chosen.json.write_bytes(msgspec.json.format(msgspec.json.encode([asdict(f) for f in found])) + b"\n")
+    sys.stdout.writelines(f"{line}\n" for line in _table(found))
+    return 0
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _all(
+    seeds: Sequence[int], said: texts.Texts, authors: int, workers: int, progress: Progress
+) -> list[Figures]:
+    task = progress.add_task("days judged", total=len(seeds) * (DAYS + 1))
+    with multiprocessing.get_context("spawn").Manager() as manager:
+        done = manager.Queue()
+        over = False
+
+        def show() -> None:
+            while not over:
+                try:
+                    progress.advance(task, done.get(timeout=0.5))
+                except Empty:
+                    continue
+
+        showing = Thread(target=show)
+        showing.start()
+        try:
+            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+                return list(pool.map(_one, seeds, repeat(said), repeat(authors), repeat(done)))
+        finally:
+            over = True
+            showing.join()
+
+
+def _one(seed: int, said: texts.Texts, authors: int, done: Any) -> Figures:
+    return judge(seed, world.build(seed, said, authors=authors), done.put).figures
+
+
+def _table(found: Sequence[Figures]) -> Iterator[str]:
+    yield f"Median and range over {len(found)} worlds; targets are for the median."
+    yield ""
+    yield "| | median | range | target |"
+    yield "|---|---|---|---|"
+    for name, value, target, digits in _rows(found):
+        values = sorted(map(value, found))
+        low, middle, high = (f"{x:,.{digits}f}" for x in (values[0], statistics.median(values), values[-1]))
+        yield f"| {name} | {middle} | {low} to {high} | {target} |"
+    same = sum(f.same_in_any_order for f in found), sum(f.same_when_replayed for f in found)
+    yield f"| worlds whose profiles and candidates are the same in any order | {same[0]} | | {len(found)} |"
+    yield f"| the same when all is replayed | {same[1]} | | {len(found)} |"
+
+
+def _rows(found: Sequence[Figures]) -> Iterator[tuple[str, Value, str, int]]:
+    """Name, value, target, digits shown."""
+    yield "posts", lambda f: f.posts, "", 0
+    yield "true fans in the tier", lambda f: f.fans, "", 0
+    yield "of these, could be found", lambda f: f.findable, "", 0
+    yield "candidates at the end", lambda f: f.board, "", 0
+    yield "**P@20**", lambda f: f.precision[20], ">= .90", 2
+    yield "**P@50**", lambda f: f.precision[50], ">= .85", 2
+    yield "recall of fans that could be found", lambda f: f.recall, "", 2
+    for archetype in sorted({*HUNTED, *(name for f in found for name in f.false_flags)}):
+        target = "< 2 %" if archetype in HUNTED else ""
+        yield (
+            f"false flags, {archetype.replace('_', ' ')} (% of the board)",
+            _false_flags(archetype),
+            target,
+            1,
+        )
+    yield "transitions for each flagged author", lambda f: f.transitions, "<= 1.1", 2
+    yield "of these, leaving", lambda f: f.left, "", 2
+    yield "days to the flag, median fan", lambda f: statistics.median(f.days_to_flag or [0]), "", 1
+    yield "days to the flag, slowest of ten", lambda f: _ninth(f.days_to_flag), "", 1
+    for name in found[0].baselines:
+        yield f"P@20, {name}", _baseline(name, 20), "clearly below", 2
+        yield f"P@50, {name}", _baseline(name, 50), "clearly below", 2
+
+
+def _false_flags(archetype: str) -> Value:
+    return lambda f: 100 * f.false_flags.get(archetype, 0.0)
+
+
+def _baseline(name: str, k: int) -> Value:
+    return lambda f: f.baselines[name][k]
+
+
+def _ninth(days: Iterable[int]) -> float:
+    ordered = sorted(days) or [0]
+    return ordered[round(0.9 * (len(ordered) - 1))]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

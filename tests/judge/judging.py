@@ -1,0 +1,275 @@
+"""Runs a world through the served text pipeline and the core, day by day, and measures what came of it."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from models.author import AuthorState, Event, Fold, Outcome, Position, Tick
+from models.candidates import Candidate, Profile
+from models.opinions import EnrichedPost
+from models.posts import candidate_key
+from models.records import encode
+from models.rules import Rules
+from nlp.enrichment import Enriched, Enricher, Raw, Result
+from streams.backtesting import Backtest
+from tests.judge import baselines
+from tests.judge.people import DAY_S, DAYS
+from tests.judge.world import FIRST_DAY, World
+
+END = FIRST_DAY + DAYS * DAY_S
+SHUFFLED_DAYS = 88
+"""days whose posts are never too late for the window, whatever order they come in"""
+BASELINE_DAYS = 90
+PARTS = 3
+Said = tuple[Profile, Candidate | None]
+Advance = Callable[[int], object]
+
+
+class Reader(Enricher):
+    """The served text pipeline; it reads a record once, however often it is asked."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.settings.brands, world.settings.lawful)
+        self._known: dict[Raw, Result] = {}
+
+    def enrich(self, records: Iterable[Raw]) -> list[Result]:
+        """As `Enricher.enrich`."""
+        asked = list(records)
+        unknown = [raw for raw in dict.fromkeys(asked) if raw not in self._known]
+        self._known.update(zip(unknown, super().enrich(unknown), strict=True))
+        return [self._known[raw] for raw in asked]
+
+
+class Watching(Fold):
+    """The core, and a note of each time the published state enters or leaves `candidate`."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        self.day = 0
+        self.entered: dict[str, list[int]] = defaultdict(list)
+        """candidate key -> days"""
+        self.left: dict[str, list[int]] = defaultdict(list)
+
+    def apply(
+        self, author: str, state: AuthorState, event: Event, position: Position, *, today: int = 0
+    ) -> Outcome:
+        """As `Fold.apply`."""
+        outcome = super().apply(author, state, event, position, today=today)
+        for judged in outcome.judged:
+            before, after = judged.before == "candidate", judged.after == "candidate"
+            if before != after:
+                (self.entered if after else self.left)[candidate_key(judged.brand, author)].append(self.day)
+        return outcome
+
+
+@dataclass(slots=True)
+class Figures:
+    """What one world came to. Shares are 0..1; days are whole days."""
+
+    seed: int
+    posts: int
+    fans: int
+    """true fans in the wanted tier"""
+    findable: int
+    """of these, those who said enough of late, see `world.Truth.findable`"""
+    board: int
+    """candidates at the end, over all brands"""
+    recall: float
+    """findable fans who are on the board"""
+    precision: dict[int, float]
+    """k -> share of the first k places held by somebody worth asking; an empty place is a miss"""
+    false_flags: dict[str, float]
+    """archetype -> share of the board held by those not worth asking"""
+    flagged: int
+    """who was a candidate at any time"""
+    transitions: float
+    """times that the state entered or left `candidate`, for each flagged author"""
+    left: float
+    """of these, leaving"""
+    days_to_flag: list[int]
+    """for each fan who was flagged: days from when a person could have known"""
+    same_in_any_order: bool
+    same_when_replayed: bool
+    baselines: dict[str, dict[int, float]]
+    """ranking -> precision in the same tier"""
+
+
+@dataclass(slots=True)
+class Judged:
+    """The figures of a world, and what they were counted from."""
+
+    figures: Figures
+    said: dict[str, Said] = field(default_factory=dict)
+    texts: dict[str, list[tuple[str, EnrichedPost]]] = field(default_factory=dict)
+    """candidate key -> (what the text pipeline calls it, post), oldest first"""
+
+
+def judge(seed: int, world: World, advance: Advance = lambda _: None) -> Judged:
+    """Run the world, and the same records again in other orders; `advance` is told of each day done.
+
+    Days begin one by one for authors of about the wanted size, on whom all eyes are; for the others,
+    who cannot be flagged, only the last one does: what is found in the end is the same.
+    """
+    reader = Reader(world)
+    core = Watching(world.settings.rules)
+    run = _run(world, reader, core)
+    run.customers(world.customers)
+    first_day = FIRST_DAY // DAY_S
+    posts, feedback = _by_day(world.posts), _by_day(world.feedback)
+    for day in range(first_day, first_day + DAYS + 1):
+        core.day = day
+        run.posts(posts.get(day, ()))
+        run.feedback(feedback.get(day, ()), _names(world))
+        for author in world.watched:
+            run.apply(author, Tick(min(day + 1, first_day + DAYS)))
+        advance(1)
+    run.tick(first_day + DAYS)
+    said = {profile.key: (profile, candidate) for profile, candidate in run.profiles()}
+    texts = texts_by_key(world, reader)
+    figures = _figures(seed, world, [candidate.key for candidate in board(said)], core)
+    ranked = baselines.rankings(_recent(texts), world.truth)
+    figures.baselines = {name: precision(keys, world) for name, keys in ranked.items()}
+    figures.same_in_any_order, figures.same_when_replayed = _determinism(seed, world, reader)
+    return Judged(figures, said, texts)
+
+
+def board(said: Mapping[str, Said]) -> list[Candidate]:
+    """Who is a candidate, best first."""
+    found = [candidate for _, candidate in said.values() if candidate and candidate.state == "candidate"]
+    return sorted(found, key=lambda candidate: (-candidate.score, candidate.key))
+
+
+def last_day(world: World, reader: Reader) -> dict[str, Said]:
+    """Profiles and candidates at the end of the world, by candidate key."""
+    run = _run(world, reader, Fold(world.settings.rules))
+    run.customers(world.customers)
+    run.feedback((value for _, value in world.feedback), _names(world))
+    run.posts(value for _, value in world.posts)
+    run.tick(END // DAY_S)
+    return {profile.key: (profile, candidate) for profile, candidate in run.profiles()}
+
+
+def precision(ranked: Sequence[str], world: World) -> dict[int, float]:
+    """The share of the first 20 and 50 that is worth asking; an empty place is a miss."""
+    return {k: sum(world.truth[key].worth for key in ranked[:k]) / k for k in (20, 50)}
+
+
+def outputs(
+    world: World,
+    reader: Reader,
+    posts: Sequence[bytes],
+    *,
+    again: Sequence[bytes] = (),
+    facts_after: float = 0.0,
+) -> list[bytes]:
+    """Profiles and candidates (without their revision) when these posts come in this order.
+
+    `facts_after` is the share of the posts that come before customers and feedback do; `again` comes last.
+    """
+    run = _run(world, reader, Fold(world.settings.rules))
+    cut = round(len(posts) * facts_after)
+    run.posts(posts[:cut])
+    run.customers(world.customers)
+    run.feedback((value for _, value in world.feedback), _names(world))
+    run.posts(posts[cut:])
+    run.posts(again)
+    run.tick(END // DAY_S)
+    return [
+        encode(msgspec.structs.replace(record, revision=0))
+        for records in run.profiles()
+        for record in records
+        if record is not None
+    ]
+
+
+def recent(world: World, days: int = SHUFFLED_DAYS) -> list[bytes]:
+    """The posts of the last days of the world, as they came."""
+    return [value for at, value in world.posts if END - days * DAY_S <= at]
+
+
+def texts_by_key(world: World, reader: Reader) -> dict[str, list[tuple[str, EnrichedPost]]]:
+    """Candidate key -> (what the text pipeline calls it, post), each post once, oldest first."""
+    decoder = msgspec.json.Decoder(EnrichedPost)
+    found: dict[str, list[tuple[str, EnrichedPost]]] = defaultdict(list)
+    values = dict.fromkeys(value for _, value in world.posts)
+    for result in reader.enrich([Raw(value, END * 1000) for value in values]):
+        if isinstance(result, Enriched):
+            enriched = decoder.decode(result.value)
+            for opinion in enriched.brands:
+                key = candidate_key(opinion.brand, result.author)
+                found[key].append((opinion.sentiment.label, enriched))
+    return found
+
+
+def _determinism(seed: int, world: World, reader: Reader) -> tuple[bool, bool]:
+    rng = random.Random(seed)
+    posts = recent(world)
+    straight = outputs(world, reader, posts)
+    # Not in order, some twice, and in parts that are each shuffled anew.
+    mixed = rng.sample(posts, len(posts)) + rng.sample(posts, len(posts) // 5)
+    parts = [mixed[part::PARTS] for part in range(PARTS)]
+    shuffled = outputs(world, reader, [value for part in parts for value in part], facts_after=rng.random())
+    replayed = outputs(world, reader, posts, again=posts)
+    return shuffled == straight, replayed == straight
+
+
+def _run(world: World, reader: Reader, fold: Fold) -> Backtest:
+    def no_dead_letter(letter: object) -> None:
+        raise AssertionError(f"the world wrote a record that cannot be used: {letter}")
+
+    return Backtest(fold=fold, enricher=reader, received_ms=END * 1000, on_dead_letter=no_dead_letter)
+
+
+def _names(world: World) -> list[str]:
+    return [brand.name for brand in world.settings.brands]
+
+
+def _by_day(records: Iterable[tuple[int, bytes]]) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = defaultdict(list)
+    for at, value in records:
+        found[at // DAY_S].append(value)
+    return found
+
+
+def _recent(texts: Mapping[str, Sequence[tuple[str, EnrichedPost]]]) -> dict[str, list[EnrichedPost]]:
+    since = (END - BASELINE_DAYS * DAY_S) * 1000
+    found = {
+        key: [post for _, post in posts if baselines.instant_of(post) >= since]
+        for key, posts in texts.items()
+    }
+    return {key: posts for key, posts in found.items() if posts}
+
+
+def _figures(seed: int, world: World, board: Sequence[str], core: Watching) -> Figures:
+    truth = world.truth
+    decided = {key for key, true in truth.items() if true.feedback}
+    flagged = set(core.entered) - decided
+    findable = [key for key, true in truth.items() if true.findable]
+    entries = sum(len(core.entered[key]) for key in flagged)
+    exits = sum(len(core.left[key]) for key in flagged if key in core.left)
+    wrong = Counter(truth[key].archetype for key in board if not truth[key].worth)
+    waited = [
+        core.entered[key][0] - ready // DAY_S
+        for key in sorted(flagged)
+        if truth[key].worth and (ready := truth[key].ready) is not None
+    ]
+    return Figures(
+        seed=seed,
+        posts=len(world.posts),
+        fans=sum(true.worth and true.in_tier for true in truth.values()),
+        findable=len(findable),
+        board=len(board),
+        recall=len(set(findable) & set(board)) / max(1, len(findable)),
+        precision=precision(board, world),
+        false_flags={name: count / max(1, len(board)) for name, count in sorted(wrong.items())},
+        flagged=len(flagged),
+        transitions=(entries + exits) / max(1, len(flagged)),
+        left=exits / max(1, len(flagged)),
+        days_to_flag=waited,
+        same_in_any_order=False,
+        same_when_replayed=False,
+        baselines={},
+    )
