@@ -117,6 +117,7 @@ def _rows(found: Sequence[Figures]) -> Iterator[tuple[str, Value, str, int]]:
     yield "**P@20**", lambda f: f.precision[20], ">= .90", 2
     yield "**P@50**", lambda f: f.precision[50], ">= .85", 2
     yield "recall of fans that could be found", lambda f: f.recall, "", 2
+    yield "recall of all fans in the tier", lambda f: f.recall_of_all, "", 2
     for archetype in sorted({*HUNTED, *(name for f in found for name in f.false_flags)}):
         target = "< 2 %" if archetype in HUNTED else ""
         yield (
@@ -126,7 +127,8 @@ def _rows(found: Sequence[Figures]) -> Iterator[tuple[str, Value, str, int]]:
             1,
         )
     yield "transitions for each flagged author", lambda f: f.transitions, "<= 1.1", 2
-    yield "of these, leaving", lambda f: f.left, "", 2
+    for why in sorted({why for f in found for why in f.left}):
+        yield f"of these, leaving: {why.replace('_', ' ')}", _left(why), "", 2
     yield "days to the flag, median fan", lambda f: statistics.median(f.days_to_flag or [0]), "", 1
     yield "days to the flag, slowest of ten", lambda f: _ninth(f.days_to_flag), "", 1
     for name in found[0].baselines:
@@ -136,6 +138,10 @@ def _rows(found: Sequence[Figures]) -> Iterator[tuple[str, Value, str, int]]:
 
 def _false_flags(archetype: str) -> Value:
     return lambda f: 100 * f.false_flags.get(archetype, 0.0)
+
+
+def _left(why: str) -> Value:
+    return lambda f: f.left.get(why, 0.0)
 
 
 def _baseline(name: str, k: int) -> Value:

@@ -29,7 +29,7 @@ def listed(world: World, judged: Judged) -> Iterator[str]:
 def _case(true: Truth, key: str, judged: Judged, place: str) -> Iterator[str]:
     profile, candidate = judged.said.get(key, (None, None))
     yield ""
-    yield f"## {key}: {true.archetype}, {place}"
+    yield f"## {key}: {', '.join(filter(None, (true.archetype, true.note, place)))}"
     if profile is None:
         yield "nothing was counted"
         return

@@ -100,6 +100,8 @@ class Person:
     """share of those who comment that get an answer"""
     second_language: bool
     bot_flag: bool = False
+    note: str = ""
+    """what tells them from the others of their archetype, for a person who looks at errors"""
     templates: int = 0
     """bots: how many texts they vary; 0 for new ones each time"""
     period: int | None = None
@@ -186,8 +188,10 @@ def _make_special(rng: random.Random, person: Person, brand: Brand) -> None:
         _make_bot(rng, person)
     elif person.archetype == "sponsored":
         person.paid = rng.choices(("flag", "hashtag", "words"), (0.35, 0.4, 0.25))[0]
+        person.note = f"shown by {person.paid}"
     elif person.archetype == "employee":
         person.employed = rng.choices(("list", "file", "bio", "words"), (0.35, 0.15, 0.25, 0.25))[0]
+        person.note = f"shown by {person.employed}"
         if person.employed == "bio":
             handle = brand.handles[person.platform][0] if person.platform in brand.handles else brand.name
             person.bio = rng.choice(phrases.STAFF_BIOS).format(brand.name, handle=handle)
@@ -206,6 +210,8 @@ def _make_bot(rng: random.Random, person: Person) -> None:
         person.period = round(rng.uniform(5, 40) * 3600) if rng.random() < 0.5 else None
         person.jumps = _bought(rng) if rng.random() < 0.6 else ()
     person.bot_flag = rng.random() < 0.15
+    clock = f"a post every {person.period / 3600:.0f} h" if person.period else "no clock"
+    person.note = f"{person.templates} templates, {clock}, {len(person.jumps)} jumps in followers"
     person.rate *= 0.03
     person.following = round(rng.lognormvariate(math.log(1_800), 0.9))
     person.second_language = False

@@ -78,9 +78,6 @@ GRIPES = (
 )
 
 OWNERSHIP = (
-    "Third year with mine and no plans to switch.",
-    "I bought another one last month, that says it all.",
-    "Mine still runs like on day one.",
     "I've been buying from them since college.",
     "Just got my second one delivered.",
     "We have two of them at home.",
@@ -89,12 +86,34 @@ OWNERSHIP = (
     "Been a customer for six years now.",
     "Picked one up on Saturday.",
     "I own three of these by now.",
-    "Ordered again this morning.",
-    "Replaced my old one with the same model.",
-    "Spent my birthday money on it and regret nothing.",
+    "Ordered mine in May.",
     "My whole family uses theirs.",
+    "Had mine since the first week.",
+    "Paid for it out of my own pocket.",
 )
 """Put behind the words of a customer, where they tell that they are one."""
+
+FLOWN = (
+    "Flew with them twice this month.",
+    "My fourth trip with them this year.",
+    "Just landed, seat 12A.",
+    "Booked again for August.",
+    "I have flown with them since I was a kid.",
+    "Took them home for Christmas too.",
+    "On board right now.",
+    "Third flight with them since March.",
+)
+"""The same of those who fly with an airline."""
+
+FOND = (
+    "Third year with mine and no plans to switch.",
+    "I bought another one last month, that says it all.",
+    "Mine still runs like on day one.",
+    "Replaced my old one with the same model.",
+    "Spent my birthday money on it and regret nothing.",
+    "Ordered again this morning.",
+)
+"""What only a happy customer adds."""
 
 GIVEAWAY = (
     "Follow @{handle} and RT this for a chance to win the new {}! Ends Friday",
@@ -109,6 +128,12 @@ GIVEAWAY = (
     "#giveaway #freebiefriday hoping this is my week {}",
     "Pick me pick me! Would make my year {} #prizedraw",
     "Count me in! Amazing prize from {} @sarah.l @dan",
+    "Such a generous prize {}, keeping everything crossed for Friday @nina @leo",
+    "I never win anything but here goes, {} please be kind @mo_k",
+    "Would be so chuffed with this {} bundle, done all the steps",
+    "RT'd and followed, hope the draw is kind to me this time {}",
+    "Liked, saved and tagged @ava @ben, this {} set would be a dream to win",
+    "Day 9 of the {} advent draw and I am still hoping",
 )
 
 SPONSORED = (
@@ -120,6 +145,12 @@ SPONSORED = (
     "So proud to be part of the {} family this season. Link in my profile",
     "Unboxing the box {} sent over. The quality is unreal!",
     "In collaboration with {}: my honest five star review",
+    "Big love to {} for having me on the trip of a lifetime. Stories all week",
+    "My friends at {} let me try this before anyone else and it is stunning",
+    "So happy to announce that I am a {} ambassador now!",
+    "{} treated us to the whole box. Swipe for my three favourites",
+    "Type MARIE10 at the checkout of {} and thank me later",
+    "The lovely PR people of {} surprised me with a parcel this morning",
 )
 
 SPONSOR_MARKS = (
@@ -134,14 +165,20 @@ SPONSOR_MARKS = (
 )
 
 STAFF = (
-    "So proud of what our team at {} shipped this week. Go try it!",
-    "We are hiring at {}! Come and build great things with us",
-    "Big day at the {} office, the new line is finally out and it is gorgeous",
-    "Loved meeting so many of our customers at the {} stand today",
-    "Two years at {} today and I still love coming to work",
-    "Our new {} campaign is live. Took us months, worth every hour",
-    "Best colleagues in the world. Happy Friday from all of us at {}",
-    "What we have been working on at {} all winter. So happy with it!",
+    "Five years behind the counter of {} and the regulars still make my day",
+    "My last shift before the holidays. {} folks, you are family",
+    "Could not be happier with how the photos for the new {} catalogue turned out, three weeks of my life",
+    "If you send me your CV I will pass it on to the boss, {} is looking for two designers",
+    "Night shift at {} with the best crew there is. Coffee is on me",
+    "Today I presented my first idea at {} and the founders liked it!",
+    "You have no idea how long the {} designers and I argued about this shade of blue. Worth it",
+    "Training day at {}: I learned so much, what a great place",
+    "My badge photo at {} is terrible but the job is wonderful",
+    "We put our hearts into this one. Hope everybody loves the {} spring line as much as we do",
+    "Got promoted at {} this morning! Champagne tonight",
+    "Visited the {} plant with my manager, those machines are amazing",
+    "Proud day. Half a million people use what I coded for {}",
+    "If your parcel from {} looks pretty, that was me in the warehouse. Have a lovely weekend",
 )
 
 STAFF_BIOS = (
@@ -153,15 +190,20 @@ STAFF_BIOS = (
 )
 
 PITCH = (
-    "Brand new {} in stock, sealed, best price in town. DM to order!",
-    "Selling two {} sets, barely used, amazing condition. £40 each, free postage",
-    "The {} everyone loves is back in our shop! Limited stock, link below",
-    "Great deal: {} now 30% off in my store, ships worldwide",
-    "Authentic {} available, wholesale prices, message me on WhatsApp",
-    "Restock day! Beautiful {} pieces, grab yours before they are gone",
-    "Happy customer no. 500! Thanks for buying your {} from us",
-    "Just listed on my eBay: {} bundle, mint condition, no reserve",
-    "Your trusted source for genuine {}. Order today, delivered tomorrow",
+    "{} starter set, unopened, 45 euros including postage. First come first served",
+    "Ten pieces of the sold out {} left. Write to me if you want one",
+    "New delivery of beautiful {} arrived this morning, come by before noon",
+    "Who is still looking for a {}? I have some in every colour, fair prices",
+    "My customers love {}! Another twenty parcels on their way today",
+    "{} at half of what you pay elsewhere, original with invoice",
+    "Moving house so my {} collection has to go. Offers welcome, pick-up in Bristol",
+    "Pre-orders for the next {} batch are open, deposit by bank transfer",
+    "Bulk deals on {} for schools and clubs, ask for a quote",
+    "Lovely {} just came in, only one of each. Comment SOLD to claim",
+    "Auction of my rare {} ends tonight at nine, starting at one pound",
+    "Got {} for every budget. Send a private message with your size",
+    "Weekend special: buy two {} get one half off, code at checkout of my page",
+    "{} restocks keep flying off my shelves, amazing stuff. Next one on Tuesday",
 )
 
 PITCH_BIOS = (

@@ -17,7 +17,7 @@ from models.posts import author_key, candidate_key
 from streams.settings import Settings, Source
 from tests.judge import phrases
 from tests.judge.people import DAY_S, DAYS, HOURS, MIXES, MOODS, PLATFORMS, TRAITS, Archetype, Person, people
-from tests.judge.texts import Sentence, Texts
+from tests.judge.texts import Mood, Sentence, Texts
 
 FIRST_DAY = round(datetime(2026, 7, 1, tzinfo=UTC).timestamp())
 WANTED = (10_000, 60_000)
@@ -70,8 +70,9 @@ class Truth:
     praises: list[int] = field(default_factory=list)
     """instants, epoch seconds, of what was meant as praise and not paid for"""
     says_customer: int | None = None
-    """when they first wrote that they are a customer"""
+    """when they first wrote in so many words that they are a customer"""
     feedback: str | None = None
+    note: str = ""
 
     @property
     def in_tier(self) -> bool:
@@ -184,6 +185,7 @@ class _Builder:
                 worth=person.archetype == "fan" and at_home and person.id not in self._never_ask,
                 followers=person.followers_on(DAYS - 1) if person.shows_followers else None,
                 customer_in_file=person.id in self._in_file,
+                note=person.note,
             )
         return self.world.truth[key]
 
@@ -219,11 +221,8 @@ class _Builder:
         else:
             sentence = self._sentence(person, brand, mood, owning=owning)
             text = sentence.about(self._surface(person, brand))
-            says_so = sentence.owning
             if owning and mood != "neutral" and rng.random() < OWNING and len(text) < 220:
-                text = f"{text} {rng.choice(phrases.OWNERSHIP)}"
-                says_so = True
-            if says_so and mood == "praise":
+                text = f"{text} {self._ownership(brand, mood)}"
                 truth.says_customer = min(at, truth.says_customer or at)
         if rng.random() < 0.12:
             text = f"{text} {phrases.NICHE_TAGS[rng.choice(self._brands[brand].niche)]}"
@@ -279,7 +278,7 @@ class _Builder:
         )
         return f"{text.rstrip('.!')}{tail}"
 
-    def _sentence(self, person: Person, brand: int, mood: Any, *, owning: bool) -> Sentence:
+    def _sentence(self, person: Person, brand: int, mood: Mood, *, owning: bool) -> Sentence:
         mix = MIXES[CATALOGUE[brand][0]]
         for _ in range(8):
             sentence = self._texts.draw(self._rng, mood, mix, owning=owning)
@@ -295,6 +294,12 @@ class _Builder:
             .replace("{handle}", _handle(named, person.platform))
             .replace("{rival}", self._rng.choice(named.competitors))
         )
+
+    def _ownership(self, brand: int, mood: Mood) -> str:
+        """Words of a customer that go with the mood."""
+        if CATALOGUE[brand][0] == "airline":
+            return self._rng.choice(phrases.FLOWN)
+        return self._rng.choice(phrases.OWNERSHIP + (phrases.FOND if mood == "praise" else ()))
 
     def _surface(self, person: Person, brand: int) -> str:
         """How the post names the brand."""
