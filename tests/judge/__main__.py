@@ -4,17 +4,11 @@ Exit code 0 whether or not the targets are met: the table says.
 """
 
 import argparse
-import multiprocessing
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from itertools import repeat
 from pathlib import Path
-from queue import Empty
-from threading import Thread
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -23,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.judge import errors, texts, world
 from tests.judge.judging import Figures, judge
 from tests.judge.people import DAYS
+from tests.judge.side_by_side import judged_worlds
 
 HUNTED = ("bot", "giveaway", "employee", "sponsored")
 """archetypes that must hardly ever be on the board"""
@@ -51,7 +46,14 @@ def main() -> int:
             task = progress.add_task(f"seed {chosen.errors}", total=DAYS + 1)
             judged = judge(chosen.errors, built, lambda n: progress.advance(task, n))
         else:
-            found = _all(range(1, chosen.seeds + 1), said, chosen.authors, chosen.workers, progress)
+            task = progress.add_task("days judged", total=chosen.seeds * (DAYS + 1))
+            found = judged_worlds(
+                range(1, chosen.seeds + 1),
+                said,
+                chosen.authors,
+                chosen.workers,
+                lambda n: progress.advance(task, n),
+            )
     if chosen.errors is not None:
         sys.stdout.writelines(f"{line}\n" for line in errors.listed(built, judged))
         return 0
@@ -63,35 +65,6 @@ def main() -> int:
 def _progress() -> Progress:
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=Console(stderr=True))
-
-
-def _all(
-    seeds: Sequence[int], said: texts.Texts, authors: int, workers: int, progress: Progress
-) -> list[Figures]:
-    task = progress.add_task("days judged", total=len(seeds) * (DAYS + 1))
-    with multiprocessing.get_context("spawn").Manager() as manager:
-        done = manager.Queue()
-        over = False
-
-        def show() -> None:
-            while not over:
-                try:
-                    progress.advance(task, done.get(timeout=0.5))
-                except Empty:
-                    continue
-
-        showing = Thread(target=show)
-        showing.start()
-        try:
-            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-                return list(pool.map(_one, seeds, repeat(said), repeat(authors), repeat(done)))
-        finally:
-            over = True
-            showing.join()
-
-
-def _one(seed: int, said: texts.Texts, authors: int, done: Any) -> Figures:
-    return judge(seed, world.build(seed, said, authors=authors), done.put).figures
 
 
 def _table(found: Sequence[Figures]) -> Iterator[str]:

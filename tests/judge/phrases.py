@@ -1,7 +1,8 @@
 """Sentences that no corpus holds, written for the simulated world. `{}` stands for the brand.
 
 They are what people write, not what a list of cues knows: nothing here was taken from the lexica of
-`nlp`, and no cue may be added there because a sentence stands here.
+`nlp`, and no cue may be added there because a sentence stands here. A cue is worth what it finds in
+sentences that whoever wrote it had not read.
 """
 
 PRAISE = (
@@ -165,6 +166,14 @@ SPONSOR_MARKS = (
 )
 
 STAFF = (
+    "So proud of what our team at {} shipped this week. Go try it!",
+    "We are hiring at {}! Come and build great things with us",
+    "Big day at the {} office, the new line is finally out and it is gorgeous",
+    "Loved meeting so many of our customers at the {} stand today",
+    "Two years at {} today and I still love coming to work",
+    "Our new {} campaign is live. Took us months, worth every hour",
+    "Best colleagues in the world. Happy Friday from all of us at {}",
+    "What we have been working on at {} all winter. So happy with it!",
     "Five years behind the counter of {} and the regulars still make my day",
     "My last shift before the holidays. {} folks, you are family",
     "Could not be happier with how the photos for the new {} catalogue turned out, three weeks of my life",
@@ -190,6 +199,15 @@ STAFF_BIOS = (
 )
 
 PITCH = (
+    "Brand new {} in stock, sealed, best price in town. DM to order!",
+    "Selling two {} sets, barely used, amazing condition. £40 each, free postage",
+    "The {} everyone loves is back in our shop! Limited stock, link below",
+    "Great deal: {} now 30% off in my store, ships worldwide",
+    "Authentic {} available, wholesale prices, message me on WhatsApp",
+    "Restock day! Beautiful {} pieces, grab yours before they are gone",
+    "Happy customer no. 500! Thanks for buying your {} from us",
+    "Just listed on my eBay: {} bundle, mint condition, no reserve",
+    "Your trusted source for genuine {}. Order today, delivered tomorrow",
     "{} starter set, unopened, 45 euros including postage. First come first served",
     "Ten pieces of the sold out {} left. Write to me if you want one",
     "New delivery of beautiful {} arrived this morning, come by before noon",

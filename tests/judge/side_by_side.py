@@ -1,0 +1,41 @@
+"""Several worlds side by side, a process for each."""
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from multiprocessing.managers import ValueProxy
+from typing import Any
+
+from tests.judge import world
+from tests.judge.judging import Advance, Figures, judge
+from tests.judge.texts import Texts
+
+LOOK = 0.5
+"""seconds between two looks at how far the workers are"""
+
+
+def judged_worlds(
+    seeds: Sequence[int], said: Texts, authors: int, workers: int, advance: Advance
+) -> list[Figures]:
+    """The figures of each seed's world, in order; `advance` is told of days done."""
+    spawned = multiprocessing.get_context("spawn")  # what a fork inherits is not for NumPy's threads
+    with spawned.Manager() as manager, ProcessPoolExecutor(workers, spawned) as pool:
+        days = [manager.Value("i", 0) for _ in seeds]
+        shown = 0
+        running = [
+            pool.submit(_one, seed, said, authors, done) for seed, done in zip(seeds, days, strict=True)
+        ]
+        unfinished: Any = set(running)
+        while unfinished:
+            _, unfinished = wait(unfinished, timeout=LOOK, return_when=FIRST_COMPLETED)
+            total = sum(done.value for done in days)
+            advance(total - shown)
+            shown = total
+        return [future.result() for future in running]
+
+
+def _one(seed: int, said: Texts, authors: int, done: "ValueProxy[int]") -> Figures:
+    def advance(days: int) -> None:
+        done.value += days
+
+    return judge(seed, world.build(seed, said, authors=authors), advance).figures
