@@ -19,7 +19,8 @@ def judged_worlds(
 ) -> list[Figures]:
     """The figures of each seed's world, in order; `advance` is told of days done."""
     spawned = multiprocessing.get_context("spawn")  # what a fork inherits is not for NumPy's threads
-    with spawned.Manager() as manager, ProcessPoolExecutor(workers, spawned) as pool:
+    # The manager ends first: when this process is told to end, so do workers, at their next day.
+    with ProcessPoolExecutor(workers, spawned) as pool, spawned.Manager() as manager:
         days = [manager.Value("i", 0) for _ in seeds]
         shown = 0
         running = [
