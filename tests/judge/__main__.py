@@ -72,15 +72,16 @@ def _progress() -> Progress:
 def _table(found: Sequence[Figures]) -> Iterator[str]:
     yield f"Median and range over {len(found)} worlds; targets are for the median."
     yield ""
-    yield "| | median | range | target |"
-    yield "|---|---|---|---|"
+    yield "| | median | mean | range | target |"
+    yield "|---|---|---|---|---|"
     for name, value, target, digits in _rows(found):
         values = sorted(map(value, found))
-        low, middle, high = (f"{x:,.{digits}f}" for x in (values[0], statistics.median(values), values[-1]))
-        yield f"| {name} | {middle} | {low} to {high} | {target} |"
+        shown = (statistics.median(values), statistics.mean(values), values[0], values[-1])
+        middle, mean, low, high = (f"{x:,.{digits}f}" for x in shown)
+        yield f"| {name} | {middle} | {mean} | {low} to {high} | {target} |"
     same = sum(f.same_in_any_order for f in found), sum(f.same_when_replayed for f in found)
-    yield f"| worlds whose profiles and candidates are the same in any order | {same[0]} | | {len(found)} |"
-    yield f"| the same when all is replayed | {same[1]} | | {len(found)} |"
+    yield f"| worlds whose profiles and candidates are the same in any order | {same[0]} | | | {len(found)} |"
+    yield f"| the same when all is replayed | {same[1]} | | | {len(found)} |"
 
 
 def _rows(found: Sequence[Figures]) -> Iterator[tuple[str, Value, str, int]]:
@@ -102,6 +103,7 @@ def _rows(found: Sequence[Figures]) -> Iterator[tuple[str, Value, str, int]]:
             1,
         )
     yield "transitions for each flagged author", lambda f: f.transitions, "<= 1.1", 2
+    yield "of these, entering", lambda f: f.entries, "", 2
     for why in sorted({why for f in found for why in f.left}):
         yield f"of these, leaving: {why.replace('_', ' ')}", _left(why), "", 2
     yield "days to the flag, median fan", lambda f: statistics.median(f.days_to_flag or [0]), "", 1

@@ -27,7 +27,6 @@ SHUFFLED_DAYS = 88
 REORDERED = 4
 """one author in so many is judged again in other orders: authors do not touch each other"""
 BASELINE_DAYS = 90
-PARTS = 3
 Said = tuple[Profile, Candidate | None]
 Advance = Callable[[int], object]
 
@@ -97,6 +96,8 @@ class Figures:
     """who was a candidate at any time"""
     transitions: float
     """times that the state entered or left `candidate`, for each flagged author"""
+    entries: float
+    """of these, entering: 1 when nobody comes back"""
     left: dict[str, float]
     """of these, leaving, by why"""
     days_to_flag: list[int]
@@ -218,10 +219,8 @@ def _determinism(seed: int, world: World, reader: Reader) -> tuple[bool, bool]:
     rng = random.Random(seed)
     posts = [value for value in recent(world) if crc32(lines.route(value).key or b"") % REORDERED == 0]
     straight = outputs(world, reader, posts)
-    # Not in order, some twice, and in parts that are each shuffled anew.
-    mixed = rng.sample(posts, len(posts)) + rng.sample(posts, len(posts) // 5)
-    parts = [mixed[part::PARTS] for part in range(PARTS)]
-    shuffled = outputs(world, reader, [value for part in parts for value in part], facts_after=rng.random())
+    twice = [*posts, *rng.sample(posts, len(posts) // 5)]
+    shuffled = outputs(world, reader, rng.sample(twice, len(twice)), facts_after=rng.random())
     replayed = outputs(world, reader, posts, again=posts)
     return shuffled == straight, replayed == straight
 
@@ -279,6 +278,7 @@ def _figures(seed: int, world: World, board: Sequence[str], core: Watching) -> F
         false_flags={name: count / max(1, len(board)) for name, count in sorted(wrong.items())},
         flagged=len(flagged),
         transitions=(entries + exits.total()) / max(1, len(flagged)),
+        entries=entries / max(1, len(flagged)),
         left={why: count / max(1, len(flagged)) for why, count in sorted(exits.items())},
         days_to_flag=waited,
         same_in_any_order=False,

@@ -9,7 +9,6 @@ from tests.judge.world import World
 
 SEED = 5
 AUTHORS = 260
-DAYS = 88
 
 
 @pytest.fixture(scope="module")
