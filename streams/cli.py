@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,15 @@ import typer
 from kafka.errors import KafkaError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import SuperfanError
@@ -345,16 +353,30 @@ def backtest(
     config: Annotated[
         Path | None, typer.Option(help="Settings file; stands for the one before the command.")
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(help="Judge by this settings file, too: who would enter, leave and move, and why."),
+    ] = None,
+    output: Annotated[
+        Output, typer.Option("-o", "--output", help="How the comparison is printed; json is JSON Lines.")
+    ] = Output.TABLE,
 ) -> None:
     """The same core without a broker: the profiles and candidates that the stream would end with.
 
+    With `--compare` the same posts are judged by a second settings file. Nothing of that file is written
+    but the differences: to standard output, and to comparison.jsonl in the folder.
+
     Examples: `superfan backtest --posts posts.jsonl --customers customers.jsonl --out results` |
-    `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict`
+    `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict` |
+    `superfan backtest --posts posts.jsonl.gz --compare strict.toml --out results -o json`
     """
-    from streams import backtesting
+    from streams import backtesting, comparing
 
     settings = load(config_path(config or _config))
-    with _bar("Backtesting", None) as advance:
+    other = None if compare is None else load(compare)
+    if other is not None:
+        comparing.announce(settings, other, talk)
+    with _reading("Backtesting", posts) as advance:
         tally = backtesting.run(
             settings,
             posts=posts,
@@ -363,12 +385,16 @@ def backtest(
             erasures=erasures,
             tick=tick,
             out=out,
+            other=other,
             advance=advance,
         )
     talk.print(
         f"{tally.posts:,} posts: {tally.duplicates:,} seen before, {tally.late:,} late, "
-        f"{tally.dropped:,} dropped, {tally.dead_letters:,} dead letters. Written to {out}."
+        f"{tally.dropped:,} dropped, {tally.dead_letters:,} dead letters. Written to {out}.",
+        soft_wrap=True,
     )
+    if other is not None:
+        comparing.print_comparison(out / "comparison.jsonl", output, talk)
 
 
 @app.command()
@@ -522,14 +548,41 @@ def config() -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Any]:
-    """A progress bar on standard error; yields a function that moves it on."""
+    """A progress bar on standard error, if that is a terminal; yields a function that moves it on."""
     with Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=talk,
-        transient=not talk.is_terminal,
+        disable=not talk.is_terminal,
     ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda n: progress.advance(task, n)
+
+
+@contextmanager
+def _reading(what: str, files: Sequence[Path]) -> Iterator[Any]:
+    """The same by the bytes of files; yields a function of the posts done since, and the bytes read."""
+    from streams.lines import Files
+
+    with Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[posts]:,} posts, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=talk,
+        disable=not talk.is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=Files(files).size, posts=0, rate=0.0)
+        began = time.monotonic()
+        done = 0
+
+        def advance(posts: int, position: int) -> None:
+            nonlocal done
+            done += posts
+            rate = done / max(time.monotonic() - began, 1e-9)
+            progress.update(task, completed=position, posts=done, rate=rate)
+
+        yield advance
