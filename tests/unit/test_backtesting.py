@@ -76,7 +76,7 @@ def peak(settings: Settings, file: Path, out: Path) -> int:
 
 
 def test_memory_grows_with_authors_not_with_posts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten times the posts of the same authors need no more memory, once there are more than the window keeps."""
+    """Ten times the posts of the same authors need no more memory, past what the window keeps."""
     monkeypatch.setattr(backtesting, "BATCH", 16)  # a batch is small beside what would pile up
     settings = config(tmp_path)
     small = posts_file(tmp_path, 4, 4 * 60, every=7)
