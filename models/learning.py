@@ -45,7 +45,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 class TooLittleFeedback(ValueError):
-    """There are too few decisions to learn from; the message says how many, and how many are needed."""
+    """There is too little to learn from; the message says how much there is, and what is needed."""
 
 
 class Decision(NamedTuple):
@@ -131,7 +131,7 @@ class Tuned:
 def tune(decisions: Sequence[Decision], present: Mapping[str, float]) -> Tuned:
     """Refit weights to decisions, one for each author, in any order.
 
-    `present` has the weight of each component. Raises `TooLittleFeedback`.
+    `present` has the weight of each component, one of them above 0. Raises `TooLittleFeedback`.
     """
     accepted = sum(decision.accepted for decision in decisions)
     declined = len(decisions) - accepted

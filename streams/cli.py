@@ -398,6 +398,64 @@ def backtest(
 
 
 @app.command()
+def tune(
+    feedback: Annotated[Path, typer.Option(help="A file of feedback: who was accepted, who declined.")],
+    target: Annotated[Path, typer.Option("-o", "--output", help="The settings file to write.")],
+    profiles: Annotated[
+        Path | None, typer.Option(help="The profiles.jsonl of a backtest.", show_default="the store")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; stands for the one before the command.")
+    ] = None,
+    fmt: Annotated[
+        Output, typer.Option("--format", help="How the report is printed; json is JSON Lines.")
+    ] = Output.TABLE,
+) -> None:
+    """Learn the weights of the score from decisions; writes a settings file, and switches nothing.
+
+    The present weights stay unless the decisions speak against them. Reported is how well both rank
+    decisions that they were not fitted to (mean and spread over folds). Fewer than 20 decisions, or fewer
+    than 5 of a kind, are too few.
+
+    Examples: `superfan tune --feedback feedback.jsonl -o candidate.toml` |
+    `superfan tune --feedback feedback.jsonl --profiles results/profiles.jsonl -o candidate.toml`
+    """
+    from models import learning
+    from streams import tuning
+    from streams.storage import open_store
+
+    source = config_path(config or _config)
+    settings = load(source)
+    present = settings.weights.model_dump()
+    decided, unusable = tuning.read_feedback(feedback)
+    if unusable:
+        talk.print(f"{unusable:,} lines of {feedback} are no feedback and are left out.", soft_wrap=True)
+    if profiles is not None:
+        decisions = tuning.once(tuning.from_file(profiles, decided))
+    else:
+        with open_store(settings) as store:
+            decisions = tuning.once(tuning.from_store(store, decided))
+    if missing := len(decided) - len(decisions):
+        talk.print(f"{missing:,} of {len(decided):,} decided authors have no profile and are left out.")
+    try:
+        tuned = learning.tune(decisions, present)
+    except learning.TooLittleFeedback as error:
+        raise tuning.TuneError(
+            "There is too little to learn from", str(error), "keep the present weights, and decide about more"
+        ) from None
+    tuning.write_settings(target, source, tuned, present)
+    print_rows(fmt, tuning.rows(tuned, present))
+    talk.print(tuning.advice(tuned), soft_wrap=True)
+    talk.print(
+        f"Written {target}; nothing is switched. Look at it with `superfan backtest --compare {target}`, "
+        "or let it judge in the shadow.",
+        soft_wrap=True,
+    )
+    if load(target).weights.model_dump() != tuned.weights:
+        talk.print("SUPERFAN_WEIGHTS is set and stands above the weights of both files.", soft_wrap=True)
+
+
+@app.command()
 def annotate(
     file: Annotated[Path, typer.Argument(help="JSON Lines with `text`; - is standard input.")] = Path("-"),
 ) -> None:
