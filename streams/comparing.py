@@ -4,6 +4,7 @@ What a difference is, is said by `models.comparison`; `streams.backtesting` find
 `streams.shadow` counts them in a running worker.
 """
 
+import heapq
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -72,8 +73,8 @@ def print_comparison(file: Path, output: Output, talk: Console) -> None:
     table.add_column("why", ratio=1, overflow="fold")
     shown = [d for d in _read(file) if d.change != "moves"]
     shown.sort(key=lambda d: (d.change, -(d.after.score or 0.0), d.key))
-    moves = sorted((d for d in _read(file) if d.change == "moves"), key=_stir)
-    for difference in [*shown, *moves[:MOST_MOVES]]:
+    moves = heapq.nsmallest(MOST_MOVES, (d for d in _read(file) if d.change == "moves"), key=_stir)
+    for difference in [*shown, *moves]:
         why = "\n".join(cause.text for cause in difference.because[:MOST_CAUSES])
         change = Text(difference.change, style=_STYLES.get(difference.change, ""))
         table.add_row(change, Text(difference.key), _states(difference), _scores(difference), Text(why))
@@ -81,7 +82,7 @@ def print_comparison(file: Path, output: Output, talk: Console) -> None:
         out_console().print(table)
     talk.print(
         f"{counts['enters']:,} enter, {counts['leaves']:,} leave, {counts['moves']:,} move"
-        + (f" (the {MOST_MOVES} largest are shown)" if len(moves) > MOST_MOVES else "")
+        + (f" (the {MOST_MOVES} largest are shown)" if counts["moves"] > MOST_MOVES else "")
         + f". All of it: {file}",
         soft_wrap=True,
     )

@@ -483,8 +483,8 @@ LISTENING = Dashboard(
             ),
             Panel(
                 "Points more, or less",
-                "Share of judgements in which the shadow's score less the published one is up to so much. All to one "
-                "side: the thresholds belong moved with the weights.",
+                "Share of judgements in which the shadow's score less the published one is up to so much. All on one "
+                "side: move the thresholds together with the weights.",
                 "percentunit",
                 {"up to {{le}}": f"sum by (le) (increase(superfan_shadow_difference_points_bucket{{{BRAND}}}[$__range])) "
                                  "/ on () group_left () "

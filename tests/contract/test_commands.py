@@ -323,7 +323,7 @@ def test_a_comparison_is_a_table_for_people_and_rows_for_programs(
     asked = ("backtest", "--posts", "posts.jsonl", "--compare", "candidate.toml", "--out", "results")
     read = superfan(*asked, env=env, cwd=tmp_path)
     assert read.returncode == 0, read.stderr
-    rows = [json.loads(line) for line in (tmp_path / "results" / "comparison.jsonl").open()]
+    rows = [*map(json.loads, (tmp_path / "results" / "comparison.jsonl").read_text().splitlines())]
     assert {row["change"] for row in rows} >= {"enters"}
     entering = [row for row in rows if row["change"] == "enters"]
     table = read.stdout.decode()
@@ -355,7 +355,7 @@ def test_tune_writes_settings_and_reports_what_they_are_worth(
     env: dict[str, str], yardstick: Path, tmp_path: Path
 ) -> None:
     """From decisions and profiles: a file that can be compared and used, and a report of old and new."""
-    profiles = [json.loads(line) for line in (yardstick / "profiles.jsonl").open()][:300]
+    profiles = [*map(json.loads, (yardstick / "profiles.jsonl").read_text().splitlines()[:300])]
     feedback = [
         {
             "key": row["key"],
@@ -383,7 +383,7 @@ def test_tune_writes_settings_and_reports_what_they_are_worth(
 
 
 def test_tune_reads_the_store_and_refuses_too_little_feedback(env: dict[str, str], tmp_path: Path) -> None:
-    """Without a file of profiles the store's are taken; a handful of decisions is refused, nothing written."""
+    """Without a file the store's profiles are taken; a handful of decisions is refused."""
     board = superfan("candidates", "list", "-o", "json", env=env).stdout.splitlines()
     keys = [json.loads(line)["key"] for line in board][:6]
     lines = [

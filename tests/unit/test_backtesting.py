@@ -12,7 +12,7 @@ from rich.console import Console
 
 from models.times import rfc3339
 from nlp.enrichment import Enricher
-from streams import backtesting, cli
+from streams import backtesting, cli, comparing
 from streams.lines import FileError, Files
 from streams.settings import Settings, load
 from tests.authors import DAY_0, DAY_MS
@@ -159,6 +159,25 @@ def test_a_comparison_reads_each_post_once_unless_it_must(
         config(tmp_path), posts=[file], out=tmp_path / "out", other=config(tmp_path, "other", more)
     )
     assert Counting.read == 100 * times
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ('[[brands]]\nname = "Bolt"', "differ in brands: every post is read twice"),
+        ('[sources.web]\nlawful_basis = "a test"', "differ in sources"),
+        ("[thresholds]\nenter_score = 20", ""),
+        ("", "judge alike"),
+    ],
+)
+def test_what_makes_a_comparison_long_or_empty_is_said_beforehand(
+    tmp_path: Path, more: str, told: str
+) -> None:
+    """Nobody waits twice as long, or for nothing, without having been told."""
+    said = io.StringIO()
+    comparing.announce(config(tmp_path), config(tmp_path, "other", more), Console(file=said, width=200))
+    assert told in said.getvalue()
+    assert bool(told) == bool(said.getvalue())
 
 
 def test_a_comparison_says_what_two_backtests_say(tmp_path: Path) -> None:
