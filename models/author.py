@@ -8,7 +8,7 @@ first processing may have died before its output was delivered.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar, get_args
 
@@ -205,6 +205,11 @@ class Fold:
         self._model_version = rules.model_version
         self._brands = {brand.name: brand for brand in rules.brands}
 
+    @property
+    def brands(self) -> Collection[str]:
+        """Names of the brands that are counted."""
+        return self._brands.keys()
+
     def apply(
         self, author: str, state: AuthorState, event: Event, position: Position, *, today: int = 0
     ) -> Outcome:
@@ -248,6 +253,16 @@ class Fold:
             _, profile, candidate = self._judge(candidate_key(brand, author), brand, author, state, held)
             if profile is not None:
                 yield profile, candidate
+
+    def verdict(
+        self, author: str, brand: str, state: AuthorState, rules: Rules | None = None
+    ) -> Verdict | None:
+        """The judgement as it stands, by these rules or by `rules`; null where nothing is counted."""
+        held = state.rings.get(brand)
+        if held is None or not held.days or brand not in self._brands:
+            return None
+        standing = self._standing(author, brand, state, held)
+        return decide(held.days, standing, brand, rules or self._rules, ticked=state.ticked)
 
     def _count(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
         if post.ms <= state.erased_ms:

@@ -19,6 +19,7 @@ from streams.deadletters import DeadLetters
 from streams.delivery import ReliableApp, agent, batch_agent, long_agent
 from streams.roles import ROLES, Role
 from streams.settings import Settings
+from streams.shadow import shadow_of
 from streams.state import KeyedState
 
 MAX_POLL = 1000
@@ -45,7 +46,7 @@ def profile_app(settings: Settings) -> ReliableApp:
         KeyedState(topics.changelog(name)) for name in ("authors", "customers", "handles", "clock")
     )
     app = _app(Role.PROFILE, settings, states, customers, handles, clock)
-    authors = Authors(states, clock, Fold(settings.rules))
+    authors = Authors(states, clock, Fold(settings.rules), shadow_of(settings))
     dead_letters = _dead_letters(Role.PROFILE, settings)
     brands = {brand.name for brand in settings.brands}
     agent(app, topics.ENRICHED, enriched_step(authors, dead_letters))

@@ -1,7 +1,9 @@
 """The same core without a broker: files in, profiles and candidates out.
 
 What the stream's agents do across topics happens here in one loop, with the same functions of
-`models` and `nlp`. Memory grows with authors and customers, not with posts.
+`models` and `nlp`. Memory grows with authors and customers, not with posts. Other rules may judge the
+same records beside those in force: each post is then read once, and once more only where the other
+settings find other brands in it or may read other sources.
 """
 
 import itertools
@@ -9,11 +11,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from models.author import AuthorState, Event, Fold, Position, Tick
 from models.candidates import Candidate, Profile
 from models.codec import Codec
+from models.comparison import Comparison, Difference, Judge
 from models.counting import counted_post
 from models.customers import decode_customer
 from models.dead_letters import DeadLetter, dead_letter
@@ -29,17 +33,19 @@ from models.joining import (
     update_handle,
 )
 from models.outcomes import Dropped, Rejected
+from models.posts import candidate_key
 from models.records import encode
 from models.times import day_from_iso
-from nlp.enrichment import Enricher, Raw
+from nlp.enrichment import Enricher, Raw, Result
 from streams import lines, topics
-from streams.lines import FileError
+from streams.comparing import counted_apart, reads_alike
+from streams.lines import FileError, Files
 from streams.settings import Settings
 
 BATCH = 256
 _codec = Codec(AuthorState)
-Advance = Callable[[int], object]
-"""Called with the number of records done since the last call."""
+Advance = Callable[[int, int], object]
+"""Called with the number of posts done since the last call, and the bytes read of all their files."""
 
 
 @dataclass(slots=True)
@@ -59,7 +65,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Backtest:
-    """One run. Feed it with `posts`, `customers`, `feedback` and `erasures` in any order, then read it.
+    """One run. Feed it with posts, `customers`, `feedback` and `erasures` in any order, then read it.
 
     `received_ms` is the time at which all records are taken to arrive: only the check for posts
     from the future depends on it.
@@ -75,21 +81,17 @@ class Backtest:
     _customers: dict[str, CustomerState] = field(default_factory=lambda: defaultdict(CustomerState))
     _handles: dict[str, HandleState] = field(default_factory=lambda: defaultdict(HandleState))
 
-    def posts(self, values: Iterable[bytes], advance: Advance = lambda _: None) -> None:
-        """Count posts; what cannot be used becomes a dead letter."""
-        numbered = enumerate(values)
-        while batch := list(itertools.islice(numbered, BATCH)):
-            results = self.enricher.enrich([Raw(value, self.received_ms) for _, value in batch])
-            for (number, value), result in zip(batch, results, strict=True):
-                self.tally.posts += 1
-                if isinstance(result, Rejected):
-                    self._reject(lines.route(value).topic, number, value, result)
-                elif isinstance(result, Dropped):
-                    self.tally.dropped += 1
-                else:
-                    *_, post = counted_post(result.value)
-                    self.apply(result.author, post)
-            advance(len(batch))
+    def count(self, batch: Sequence[tuple[int, bytes]], results: Sequence[Result]) -> None:
+        """Count posts, each given with its number; what cannot be used becomes a dead letter."""
+        for (number, value), result in zip(batch, results, strict=True):
+            self.tally.posts += 1
+            if isinstance(result, Rejected):
+                self._reject(lines.route(value).topic, number, value, result)
+            elif isinstance(result, Dropped):
+                self.tally.dropped += 1
+            else:
+                *_, post = counted_post(result.value)
+                self.apply(result.author, post)
 
     def customers(self, values: Iterable[bytes]) -> None:
         """Take note of customer records."""
@@ -117,6 +119,17 @@ class Backtest:
         """Each profile, with its candidate if there is one, ordered by author, then brand."""
         for author in sorted(self._authors):
             yield from self.fold.current(author, _codec.unpack(self._authors[author]))
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """(author, brand) of everything that is counted."""
+        for author, packed in self._authors.items():
+            for brand in _codec.unpack(packed).rings:
+                yield author, brand
+
+    def judge(self, author: str, brand: str) -> Judge:
+        """Judges an author by any rules about these brands."""
+        state = _codec.unpack(self._authors.get(author))
+        return partial(self.fold.verdict, author, brand, state)
 
     def _take(self, topic: str, values: Iterable[bytes], read: Callable[[bytes], Iterable[Addressed]]) -> int:
         """Send the facts behind records on; returns how many were usable."""
@@ -166,6 +179,19 @@ class Backtest:
         self.on_dead_letter(letter)
 
 
+def read_posts(tests: Sequence[Backtest], files: Files, advance: Advance = lambda *_: None) -> None:
+    """Let each of these backtests count the posts; those that share an enricher have them read once."""
+    numbered = enumerate(files)
+    while batch := list(itertools.islice(numbered, BATCH)):
+        read: dict[int, list[Result]] = {}
+        for test in tests:
+            reader = id(test.enricher)
+            if reader not in read:
+                read[reader] = test.enricher.enrich([Raw(value, test.received_ms) for _, value in batch])
+            test.count(batch, read[reader])
+        advance(len(batch), files.position)
+
+
 def run(
     settings: Settings,
     *,
@@ -175,38 +201,62 @@ def run(
     feedback: Path | None = None,
     erasures: Path | None = None,
     tick: str | None = None,
-    advance: Advance = lambda _: None,
+    other: Settings | None = None,
+    advance: Advance = lambda *_: None,
 ) -> Tally:
     """Read the files, write `profiles.jsonl`, `candidates.jsonl`, `dead-letters.jsonl` into `out`.
 
+    With `other` settings the same records are judged by these, too, and `comparison.jsonl` has a
+    `Difference` for each author and brand that they judge differently; all else is of `settings`.
     `tick` judges as of that day (`YYYY-MM-DD`). Records are ordered by author, then brand; the
     same files and settings give the same bytes. Raises `FileError`.
     """
-    brands = [brand.name for brand in settings.brands]
     try:
         day = None if tick is None else day_from_iso(tick)
     except ValueError:
         raise FileError(f"--tick {tick} is no day", "it cannot be read", "write it as YYYY-MM-DD") from None
     out.mkdir(parents=True, exist_ok=True)
+    now = time.time_ns() // 1_000_000
     with (out / "dead-letters.jsonl").open("wb") as rejected:
         test = Backtest(
             fold=Fold(settings.rules),
             enricher=Enricher(settings.brands, settings.lawful),
-            received_ms=time.time_ns() // 1_000_000,
+            received_ms=now,
             on_dead_letter=lambda letter: rejected.write(encode(letter) + b"\n"),
         )
-        if customers is not None:
-            test.customers(lines.read(customers))
-        if feedback is not None:
-            test.feedback(lines.read(feedback), brands)
-        test.posts(itertools.chain.from_iterable(map(lines.read, posts)), advance)
-        if erasures is not None:
-            test.erasures(lines.read(erasures))
-        if day is not None:
-            test.tick(day)
+        tests = [test]
+        apart = () if other is None else counted_apart(settings, other)
+        if other is not None and apart:
+            shared = reads_alike(settings, other)
+            enricher = test.enricher if shared else Enricher(other.brands, other.lawful)
+            tests.append(Backtest(Fold(other.rules), enricher, now, on_dead_letter=lambda _: None))
+        for each in tests:
+            if customers is not None:
+                each.customers(lines.read(customers))
+            if feedback is not None:
+                each.feedback(lines.read(feedback), each.fold.brands)
+        read_posts(tests, Files(posts), advance)
+        for each in tests:
+            if erasures is not None:
+                each.erasures(lines.read(erasures))
+            if day is not None:
+                each.tick(day)
     with (out / "profiles.jsonl").open("wb") as kept, (out / "candidates.jsonl").open("wb") as wanted:
         for profile, candidate in test.profiles():
             kept.write(encode(profile) + b"\n")
             if candidate is not None:
                 wanted.write(encode(candidate) + b"\n")
+    if other is not None:
+        with (out / "comparison.jsonl").open("wb") as compared:
+            for difference in differences(test, tests[-1], Comparison(settings.rules, other.rules, apart)):
+                compared.write(encode(difference) + b"\n")
     return test.tally
+
+
+def differences(one: Backtest, other: Backtest, rules: Comparison) -> Iterator[Difference]:
+    """Where two backtests of the same records, or two rules on one backtest, disagree."""
+    for author, brand in sorted({*one.keys(), *other.keys()}):
+        key = candidate_key(brand, author)
+        difference = rules.contrast(key, one.judge(author, brand), other.judge(author, brand))
+        if difference is not None:
+            yield difference

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,15 @@ import typer
 from kafka.errors import KafkaError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import SuperfanError
@@ -345,16 +353,30 @@ def backtest(
     config: Annotated[
         Path | None, typer.Option(help="Settings file; stands for the one before the command.")
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(help="Judge by this settings file, too: who would enter, leave and move, and why."),
+    ] = None,
+    output: Annotated[
+        Output, typer.Option("-o", "--output", help="How the comparison is printed; json is JSON Lines.")
+    ] = Output.TABLE,
 ) -> None:
     """The same core without a broker: the profiles and candidates that the stream would end with.
 
+    With `--compare` the same posts are judged by a second settings file. Nothing of that file is written
+    but the differences: to standard output, and to comparison.jsonl in the folder.
+
     Examples: `superfan backtest --posts posts.jsonl --customers customers.jsonl --out results` |
-    `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict`
+    `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict` |
+    `superfan backtest --posts posts.jsonl.gz --compare strict.toml --out results -o json`
     """
-    from streams import backtesting
+    from streams import backtesting, comparing
 
     settings = load(config_path(config or _config))
-    with _bar("Backtesting", None) as advance:
+    other = None if compare is None else load(compare)
+    if other is not None:
+        comparing.announce(settings, other, talk)
+    with _reading("Backtesting", posts) as advance:
         tally = backtesting.run(
             settings,
             posts=posts,
@@ -363,12 +385,74 @@ def backtest(
             erasures=erasures,
             tick=tick,
             out=out,
+            other=other,
             advance=advance,
         )
     talk.print(
         f"{tally.posts:,} posts: {tally.duplicates:,} seen before, {tally.late:,} late, "
-        f"{tally.dropped:,} dropped, {tally.dead_letters:,} dead letters. Written to {out}."
+        f"{tally.dropped:,} dropped, {tally.dead_letters:,} dead letters. Written to {out}.",
+        soft_wrap=True,
     )
+    if other is not None:
+        comparing.print_comparison(out / "comparison.jsonl", output, talk)
+
+
+@app.command()
+def tune(
+    feedback: Annotated[Path, typer.Option(help="A file of feedback: who was accepted, who declined.")],
+    target: Annotated[Path, typer.Option("-o", "--output", help="The settings file to write.")],
+    profiles: Annotated[
+        Path | None, typer.Option(help="The profiles.jsonl of a backtest.", show_default="the store")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; stands for the one before the command.")
+    ] = None,
+    fmt: Annotated[
+        Output, typer.Option("--format", help="How the report is printed; json is JSON Lines.")
+    ] = Output.TABLE,
+) -> None:
+    """Learn the weights of the score from decisions; writes a settings file, and switches nothing.
+
+    The present weights stay unless the decisions speak against them. Reported is how well both rank
+    decisions that they were not fitted to (mean and spread over folds). Fewer than 20 decisions, or fewer
+    than 5 of a kind, are too few.
+
+    Examples: `superfan tune --feedback feedback.jsonl -o candidate.toml` |
+    `superfan tune --feedback feedback.jsonl --profiles results/profiles.jsonl -o candidate.toml`
+    """
+    from models import learning
+    from streams import tuning
+    from streams.storage import open_store
+
+    source = config_path(config or _config)
+    settings = load(source)
+    present = settings.weights.model_dump()
+    decided, unusable = tuning.read_feedback(feedback)
+    if unusable:
+        talk.print(f"{unusable:,} lines of {feedback} are no feedback and are left out.", soft_wrap=True)
+    if profiles is not None:
+        decisions = tuning.once(tuning.from_file(profiles, decided))
+    else:
+        with open_store(settings) as store:
+            decisions = tuning.once(tuning.from_store(store, decided))
+    if missing := len(decided) - len(decisions):
+        talk.print(f"{missing:,} of {len(decided):,} decided authors have no profile and are left out.")
+    try:
+        tuned = learning.tune(decisions, present)
+    except learning.TooLittleFeedback as error:
+        raise tuning.TuneError(
+            "There is too little to learn from", str(error), "keep the present weights, and decide about more"
+        ) from None
+    tuning.write_settings(target, source, tuned, present)
+    print_rows(fmt, tuning.rows(tuned, present))
+    talk.print(tuning.advice(tuned), soft_wrap=True)
+    talk.print(
+        f"Written {target}; nothing is switched. Look at it with `superfan backtest --compare {target}`, "
+        "or let it judge in the shadow.",
+        soft_wrap=True,
+    )
+    if load(target).weights.model_dump() != tuned.weights:
+        talk.print("SUPERFAN_WEIGHTS is set and stands above the weights of both files.", soft_wrap=True)
 
 
 @app.command()
@@ -522,14 +606,41 @@ def config() -> None:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Any]:
-    """A progress bar on standard error; yields a function that moves it on."""
+    """A progress bar on standard error, if that is a terminal; yields a function that moves it on."""
     with Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=talk,
-        transient=not talk.is_terminal,
+        disable=not talk.is_terminal,
     ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda n: progress.advance(task, n)
+
+
+@contextmanager
+def _reading(what: str, files: Sequence[Path]) -> Iterator[Any]:
+    """The same by the bytes of files; yields a function of the posts done since, and the bytes read."""
+    from streams.lines import Files
+
+    with Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[posts]:,} posts, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=talk,
+        disable=not talk.is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=Files(files).size, posts=0, rate=0.0)
+        began = time.monotonic()
+        done = 0
+
+        def advance(posts: int, position: int) -> None:
+            nonlocal done
+            done += posts
+            rate = done / max(time.monotonic() - began, 1e-9)
+            progress.update(task, completed=position, posts=done, rate=rate)
+
+        yield advance

@@ -1,10 +1,12 @@
 """Files of records: JSON Lines, plain or gzipped, and which topic each line belongs to."""
 
 import gzip
+import itertools
 import sys
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -75,24 +77,54 @@ def _key(text: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def read(path: Path) -> Iterator[bytes]:
-    """The lines of a file (`-` is standard input), without their ends and without empty ones.
+class Files:
+    """The lines of several files (`-` is standard input), without their ends and without empty ones.
 
-    Raises `FileError` for a file that cannot be read, a broken gzip included.
+    Iterating raises `FileError` for a file that cannot be read, a broken gzip included.
     """
-    try:
-        if str(path) == "-":
-            yield from _stripped(sys.stdin.buffer)
-        elif path.suffix == ".gz":
-            with gzip.open(path) as file:
-                yield from _stripped(file)
-        else:
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._on_disk = all(path.is_file() for path in paths)
+        self._behind = 0
+        self._open: IO[bytes] | None = None
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all files as they are on disk; null when that cannot be known beforehand."""
+        return sum(path.stat().st_size for path in self._paths) if self._on_disk else None
+
+    @property
+    def position(self) -> int:
+        """How many of these bytes were read; of a gzipped file, compressed ones."""
+        return self._behind + (self._open.tell() if self._open is not None and self._on_disk else 0)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return itertools.chain.from_iterable(map(self._read, self._paths))
+
+    def _read(self, path: Path) -> Iterator[bytes]:
+        try:
+            if str(path) == "-":
+                yield from _stripped(sys.stdin.buffer)
+                return
             with path.open("rb") as file:
-                yield from _stripped(file)
-    except (OSError, EOFError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        fix = "name a JSON Lines file, plain or .gz, or - for standard input"
-        raise FileError(f"{path} cannot be read", why, fix) from None
+                self._open = file
+                if path.suffix == ".gz":
+                    with gzip.open(file) as unzipped:
+                        yield from _stripped(unzipped)
+                else:
+                    yield from _stripped(file)
+                self._behind += file.tell()
+                self._open = None
+        except (OSError, EOFError, zlib.error) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            fix = "name a JSON Lines file, plain or .gz, or - for standard input"
+            raise FileError(f"{path} cannot be read", why, fix) from None
+
+
+def read(path: Path) -> Iterator[bytes]:
+    """The lines of one file, as `Files` gives them."""
+    return iter(Files([path]))
 
 
 def _stripped(file: Iterable[bytes]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from prometheus_client import Histogram
 
 from models.author import CountedPost, Event, Judged, Outcome
+from models.comparison import BoardChange
 from models.opinions import Opinion
 from models.outcomes import Dropped, Rejected
 from models.store import Applied
@@ -30,6 +31,8 @@ _cue = cache(metrics.CUES.labels)
 _transition = cache(metrics.TRANSITIONS.labels)
 _score = cache(metrics.SCORE.labels)
 _rule = cache(metrics.RULES.labels)
+_shadow = cache(metrics.SHADOW.labels)
+_shadow_points = cache(metrics.SHADOW_POINTS.labels)
 
 
 def enriched(topics: Iterable[str], results: Sequence[Result]) -> None:
@@ -73,6 +76,12 @@ def folded(event: Event, outcome: Outcome) -> None:
                 _said(opinion)
     for judged in outcome.judged:
         _judged(judged)
+
+
+def shadowed(brand: str, change: BoardChange, points: float) -> None:
+    """A judgement was made again by the shadow's rules, which score so many points more."""
+    _shadow(brand, change).inc()
+    _shadow_points(brand).observe(points)
 
 
 def stored(applied: Applied, records: int, seconds: float) -> None:

@@ -31,6 +31,7 @@ LATENCIES = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 6 * 360
 AGES = (1, 10, 60, 300, 900, 3600, 6 * 3600, 86400, 7 * 86400, 28 * 86400, 90 * 86400)
 BATCHES = (1, 4, 16, 64, 256, 1024)
 SCORES = tuple(range(10, 101, 10))
+POINTS = (-20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20)
 
 By = Literal["enrich", "profile", "sink", "exporter"]
 """Who exposes a metric: a role of a worker, or `superfan exporter`."""
@@ -170,6 +171,14 @@ TRANSITIONS = _counter(
 RULES = _counter(
     "authenticity_rules_fired_total", "profiles", ("rule",), ("profile",),
     "published profiles against which a rule of authenticity speaks",
+)  # fmt: skip
+SHADOW = _counter(
+    "shadow_judgements_total", "judgements", ("brand", "verdict"), ("profile",),
+    "published judgements as the shadow's rules see the board: agree, enters, leaves",
+)  # fmt: skip
+SHADOW_POINTS = _histogram(
+    "shadow_difference_points", "points", ("brand",), ("profile",), POINTS,
+    "the shadow's score less the published one",
 )  # fmt: skip
 STORE_ROWS = _counter(
     "store_rows_total", "rows", ("change",), ("sink",), "what the store did: written, stale, deleted"

@@ -117,6 +117,13 @@ class MetricsSettings(_Section):
     """seconds from one measurement of `superfan exporter` to the next"""
 
 
+class ShadowSettings(_Section):
+    """A second settings file whose rules judge beside these; only metrics tell of it."""
+
+    config: Path | None = None
+    """from the folder of the settings file, unless absolute"""
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Unknown keys are errors, in the file and in the environment."""
 
@@ -140,6 +147,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     metrics: MetricsSettings = MetricsSettings()
+    shadow: ShadowSettings = ShadowSettings()
 
     @field_validator("broker_url")
     @classmethod
@@ -242,13 +250,17 @@ def load(path: Path, **flags: Any) -> Settings:
             return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
 
     try:
-        return Chosen(**{name: value for name, value in flags.items() if value is not None})
+        chosen = Chosen(**{name: value for name, value in flags.items() if value is not None})
     except (ValidationError, SourceError) as error:
         raise SettingsError(
             f"Wrong settings in {path}, SUPERFAN_* or flags",
             "; ".join(_complaints(error)),
             "mend these keys; `superfan config` shows the settings in force",
         ) from None
+    if chosen.shadow.config is None:
+        return chosen
+    beside = chosen.shadow.model_copy(update={"config": path.parent / chosen.shadow.config})
+    return chosen.model_copy(update={"shadow": beside})
 
 
 def _complaints(error: ValidationError | SourceError) -> list[str]:
@@ -279,6 +291,7 @@ def _siblings(place: tuple[int | str, ...]) -> list[str]:
         "worker": WorkerSettings,
         "dead_letters": DeadLetterSettings,
         "metrics": MetricsSettings,
+        "shadow": ShadowSettings,
     }
     section = sections.get(str(place[0]), Settings) if len(place) > 1 else Settings
     return list(section.model_fields)

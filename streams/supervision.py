@@ -11,6 +11,7 @@ from models.store import StoreUnavailable
 from streams import admin, endpoint, worker
 from streams.roles import Role
 from streams.settings import Settings
+from streams.shadow import shadow_of
 from streams.stopping import Stop
 from streams.vitals import Vitals
 
@@ -26,6 +27,8 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
     anew when it is back: nothing that was not delivered was committed, so nothing is lost or
     counted twice.
     """
+    if Role.PROFILE in roles:
+        shadow_of(settings)  # a wrong one is told at once, not when the broker is there
     vitals = Vitals()
     with endpoint.serving(settings, roles, vitals):
         wait = FIRST_WAIT

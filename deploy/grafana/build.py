@@ -472,6 +472,26 @@ LISTENING = Dashboard(
                 "cps", {"{{rule}}": rate("superfan_authenticity_rules_fired_total", "rule")}, width=12,
             ),
         ],
+        "What would other rules say?": [
+            Panel(
+                "Who would enter, who would leave",
+                "Judgements by the rules of `[shadow] config` that put an author on the board, or take one off. Much of "
+                "either: `superfan backtest --compare` says who and why.",
+                "cps",
+                {"{{verdict}}": rate("superfan_shadow_judgements_total", "verdict", f'{BRAND}, verdict!="agree"')},
+                width=12,
+            ),
+            Panel(
+                "Points more, or less",
+                "Share of judgements in which the shadow's score less the published one is up to so much. All on one "
+                "side: move the thresholds together with the weights.",
+                "percentunit",
+                {"up to {{le}}": f"sum by (le) (increase(superfan_shadow_difference_points_bucket{{{BRAND}}}[$__range])) "
+                                 "/ on () group_left () "
+                                 f"sum(increase(superfan_shadow_difference_points_count{{{BRAND}}}[$__range]))"},
+                "bars", width=12,
+            ),
+        ],
         "Whom do we ask?": [
             Panel(
                 "Candidates, the best first",

@@ -15,6 +15,7 @@ from models.ticks import Clock, decode_tick
 from streams import meters, topics
 from streams.deadletters import DeadLetters
 from streams.delivery import LongStep, Step, Work
+from streams.shadow import Shadow
 from streams.state import KeyedState
 
 SLICE = 100
@@ -30,10 +31,13 @@ _clock = Codec(Clock)
 class Authors:
     """What is kept of authors: applies events and sends what comes of them."""
 
-    def __init__(self, states: KeyedState, clock: KeyedState, fold: Fold) -> None:
+    def __init__(
+        self, states: KeyedState, clock: KeyedState, fold: Fold, shadow: Shadow | None = None
+    ) -> None:
         self.states = states
         self.fold = fold
         self._clock = clock
+        self._shadow = shadow
 
     def today(self, partition: int) -> Clock:
         """The day that has begun for a partition."""
@@ -50,6 +54,8 @@ class Authors:
         position = Position(work.tp.topic, work.offset)
         outcome = self.fold.apply(author, state, event, position, today=self.today(work.partition).day)
         meters.folded(event, outcome)
+        if self._shadow is not None:
+            self._shadow.judge(self.fold, author, state, outcome)
         if outcome.late:
             work.send(topics.LATE, key, work.value)
         if outcome.dirty:

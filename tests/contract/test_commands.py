@@ -12,7 +12,7 @@ import pytest
 
 from streams.broker import Broker
 from streams.reading import records
-from streams.settings import Settings
+from streams.settings import DEMO_CONFIG, Settings, load
 from tests.commands import superfan
 from tests.malformed import malformed
 from tests.running import environment, feed, settings_for, wait_until_done, worker, written
@@ -28,6 +28,9 @@ RUN_HERE = {
     "superfan feed posts.jsonl",
     "superfan tick",
     "superfan backtest",
+    "superfan backtest --posts posts.jsonl --compare candidate.toml --out results",
+    "superfan tune",
+    "superfan tune --feedback feedback.jsonl -o candidate.toml",
     "superfan annotate",
     "superfan nlp explain TEXT",
     "superfan candidates list",
@@ -309,6 +312,93 @@ def test_the_backtest_writes_three_files(env: dict[str, str], fans: list[bytes],
     assert json.loads(letter)["reason"] == "not_json"
 
 
+def test_a_comparison_is_a_table_for_people_and_rows_for_programs(
+    env: dict[str, str], fans: list[bytes], tmp_path: Path
+) -> None:
+    """`backtest --compare` says who enters and leaves and why, in every format, and writes it down."""
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(fans))
+    (tmp_path / "candidate.toml").write_text(
+        DEMO_CONFIG.read_text() + "[thresholds]\nenter_score = 30\npositive_days = 1\nenter_days = 1\n"
+    )
+    asked = ("backtest", "--posts", "posts.jsonl", "--compare", "candidate.toml", "--out", "results")
+    read = superfan(*asked, env=env, cwd=tmp_path)
+    assert read.returncode == 0, read.stderr
+    rows = [*map(json.loads, (tmp_path / "results" / "comparison.jsonl").read_text().splitlines())]
+    assert {row["change"] for row in rows} >= {"enters"}
+    entering = [row for row in rows if row["change"] == "enters"]
+    table = read.stdout.decode()
+    assert all(row["key"] in table for row in entering)
+    assert "positive_days" in table
+    assert f"{len(entering)} enter".encode() in read.stderr
+    assert b"\r" not in read.stderr + read.stdout
+    assert b"\x1b" not in read.stderr + read.stdout
+    told = superfan(*asked, "-o", "json", env=env, cwd=tmp_path)
+    assert [json.loads(line) for line in told.stdout.splitlines()] == rows
+    as_csv = superfan(*asked, "-o", "csv", env=env, cwd=tmp_path).stdout.decode().splitlines()
+    assert as_csv[0] == "key,change,state_before,state_after,score_before,score_after,points,because"
+    assert len(as_csv) == 1 + len(rows)
+
+
+def test_a_comparison_with_a_wrong_file_is_the_usual_error(env: dict[str, str], tmp_path: Path) -> None:
+    """A key of the other file that is unknown is named, before anything is read, and exits 2."""
+    (tmp_path / "wrong.toml").write_text(DEMO_CONFIG.read_text() + "[weights]\nluck = 1\n")
+    out = str(tmp_path / "out")
+    for wrong, told in (("wrong.toml", b"weights.luck"), ("nowhere.toml", b"nowhere.toml")):
+        done = superfan("backtest", "--posts", "-", "--out", out, "--compare", str(tmp_path / wrong), env=env)
+        assert done.returncode == 2
+        assert told in done.stderr.replace(b"\n", b"")
+        assert b"Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_tune_writes_settings_and_reports_what_they_are_worth(
+    env: dict[str, str], yardstick: Path, tmp_path: Path
+) -> None:
+    """From decisions and profiles: a file that can be compared and used, and a report of old and new."""
+    profiles = [*map(json.loads, (yardstick / "profiles.jsonl").read_text().splitlines()[:300])]
+    feedback = [
+        {
+            "key": row["key"],
+            "decision": "accepted" if row["components"]["enthusiasm"] > 0.1 else "declined",
+            "at": "2026-11-20T09:30:00Z",
+        }
+        for row in profiles
+    ]
+    (tmp_path / "feedback.jsonl").write_text("\n".join(map(json.dumps, feedback)))
+    asked = ("tune", "--feedback", "feedback.jsonl", "--profiles", str(yardstick / "profiles.jsonl"))
+    done = superfan(*asked, "-o", "candidate.toml", "--format", "json", env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+    weights = {name: row["new"] for name, row in rows.items() if row["kind"] == "weight"}
+    assert sum(weights.values()) == pytest.approx(1)
+    assert weights["enthusiasm"] > rows["enthusiasm"]["present"]
+    assert rows["auc"]["new"] >= rows["auc"]["present"]
+    made = load(tmp_path / "candidate.toml")
+    assert made.weights.model_dump() == weights
+    assert made.brands == load(DEMO_CONFIG).brands
+    assert b"nothing is switched" in done.stderr
+    table = superfan(*asked, "-o", "again.toml", env=env, cwd=tmp_path)
+    assert (tmp_path / "again.toml").read_bytes() == (tmp_path / "candidate.toml").read_bytes()
+    assert "enthusiasm" in table.stdout.decode()
+
+
+def test_tune_reads_the_store_and_refuses_too_little_feedback(env: dict[str, str], tmp_path: Path) -> None:
+    """Without a file the store's profiles are taken; a handful of decisions is refused."""
+    board = superfan("candidates", "list", "-o", "json", env=env).stdout.splitlines()
+    keys = [json.loads(line)["key"] for line in board][:6]
+    lines = [
+        {"key": key, "decision": "accepted" if n % 2 else "declined", "at": "2026-11-20T09:30:00Z"}
+        for n, key in enumerate([*keys, "JetBlue/x:nobody"])
+    ]
+    (tmp_path / "feedback.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    done = superfan("tune", "--feedback", "feedback.jsonl", "-o", "candidate.toml", env=env, cwd=tmp_path)
+    assert done.returncode == 1
+    said = done.stderr.decode().replace("\n", " ")
+    assert "1 of 7 decided authors have no profile" in said
+    assert "6 usable decisions, 3 accepted and 3 declined" in said
+    assert not (tmp_path / "candidate.toml").exists()
+
+
 def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
     """`superfan broker` says where it answers, and ends with 0 on SIGTERM."""
     command = [sys.executable, "-m", "streams", "broker", "--port", "0", "--data-dir", str(tmp_path / "data")]
@@ -334,6 +424,7 @@ def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> Non
         "feed",
         "tick",
         "backtest",
+        "tune",
         "annotate",
         "nlp",
         "nlp explain",
