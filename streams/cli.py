@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from kafka.errors import KafkaError
@@ -34,6 +34,9 @@ from streams import logs
 from streams.printing import Output, print_rows
 from streams.roles import Role
 from streams.settings import Settings, SettingsError, config_path, load
+
+if TYPE_CHECKING:
+    from models.store import Store
 
 talk = Console(stderr=True, highlight=False)
 
@@ -112,6 +115,19 @@ class WorkerRole(StrEnum):
         return tuple(Role) if self is WorkerRole.ALL else (Role(self.value),)
 
 
+class StateName(StrEnum):
+    """The states of a candidate, as an option."""
+
+    CANDIDATE = "candidate"
+    ACCEPTED = "accepted"
+    WATCH = "watch"
+    COOLED = "cooled"
+    DECLINED = "declined"
+
+
+States = Annotated[
+    list[StateName] | None, typer.Option("--state", help="Only in these states; default all.")
+]
 Out = Annotated[Output, typer.Option("-o", "--output", help="How data is printed; json is JSON Lines.")]
 _config: Path | None = None
 
@@ -505,7 +521,7 @@ def nlp_explain(
 @candidates_app.command("list")
 def candidates_list(
     brand: Annotated[str | None, typer.Option(help="Only of this brand.")] = None,
-    state: Annotated[list[str] | None, typer.Option(help="Only in these states; default all.")] = None,
+    states: States = None,
     tier: Annotated[list[str] | None, typer.Option(help="Only in these tiers; default all.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Only from this score on.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
@@ -519,9 +535,14 @@ def candidates_list(
     from streams.board import print_board
     from streams.storage import open_store
 
-    with open_store(_settings()) as store:
+    settings = _settings()
+    with open_store(settings) as store:
         found = store.candidates(
-            brand=brand, states=state or None, tiers=tier or None, min_score=min_score, limit=limit
+            brand=_known_brand(brand, settings, store),
+            states=_values(states),
+            tiers=tier or None,
+            min_score=min_score,
+            limit=limit,
         )
         print_board(found, output, talk)
 
@@ -541,6 +562,38 @@ def candidates_show(
 
     with open_store(_settings()) as store:
         print_card(find_candidate(store, key), output)
+
+
+@app.command()
+def report(
+    target: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
+    brand: Annotated[str | None, typer.Option(help="Only authors of this brand.")] = None,
+    states: States = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many cards.")] = 60,
+) -> None:
+    """One static page from the store: the board, a card for each author, what is said of each brand.
+
+    The page needs no network and no script, and prints well. The same store gives the same bytes.
+
+    Examples: `superfan report -o out.html` | `superfan report --brand JetBlue --state candidate --limit 20`
+    """
+    from streams.reporting import write_report
+    from streams.storage import open_store
+
+    settings = _settings()
+    with open_store(settings) as store, _bar("Reading profiles", None) as advance:
+        written = write_report(
+            target,
+            store,
+            settings,
+            brand=_known_brand(brand, settings, store),
+            states=_values(states),
+            limit=limit,
+            advance=advance,
+        )
+    talk.print(f"Written: {target}, {written.cards} of {written.found} authors.", soft_wrap=True)
+    if not written.found:
+        talk.print("Nobody is on the board yet: feed posts (`superfan feed`), or ask for other brands and states.")
 
 
 @dead_letters_app.command("list")
@@ -602,6 +655,21 @@ def config() -> None:
     settings = _settings()
     talk.print(f"from {config_path(_config)}, SUPERFAN_* and flags", soft_wrap=True)
     sys.stdout.write(json.dumps(settings.shown(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _values(states: list[StateName] | None) -> list[str] | None:
+    return [state.value for state in states] if states else None
+
+
+def _known_brand(name: str | None, settings: Settings, store: "Store") -> str | None:
+    """The brand of this name in the settings or the store, whatever its case; else wrong usage."""
+    if name is None:
+        return None
+    known = dict.fromkeys([*(brand.name for brand in settings.brands), *store.brands()])
+    for brand in known:
+        if brand.casefold() == name.casefold():
+            return brand
+    raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint="--brand")
 
 
 @contextmanager
