@@ -7,6 +7,8 @@ keep the newest of two copies.
 
 from typing import Literal
 
+import msgspec
+
 from models.records import Record
 
 CustomerLabel = Literal["confirmed", "likely", "unknown"]
@@ -33,8 +35,8 @@ class DayCounts(Record, frozen=True):
 class Authenticity(Record, frozen=True):
     """`value` (0..1) is the product of 1 - severity over the rules that fired; it multiplies the score."""
 
-    value: float
-    severities: dict[str, float]
+    value: float = 1.0
+    severities: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Counts(Record, frozen=True):
@@ -46,24 +48,24 @@ class Counts(Record, frozen=True):
     near-duplicates. `reactions` are those of the `reacted` posts of which they are known.
     """
 
-    posts: int
-    positive: float
-    negative: float
-    intensity: float
-    decayed_positive: float
-    praises: int
-    complaints: int
-    last_praise: str | None
-    owning: int
-    promoted: int
-    copies: int
-    selling: int
-    staff: int
-    reacted: int
-    reactions: int
-    comments: int
-    answers: int
-    themes: dict[str, int]
+    posts: int = 0
+    positive: float = 0.0
+    negative: float = 0.0
+    intensity: float = 0.0
+    decayed_positive: float = 0.0
+    praises: int = 0
+    complaints: int = 0
+    last_praise: str | None = None
+    owning: int = 0
+    promoted: int = 0
+    copies: int = 0
+    selling: int = 0
+    staff: int = 0
+    reacted: int = 0
+    reactions: int = 0
+    comments: int = 0
+    answers: int = 0
+    themes: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Profile(Record, frozen=True):
@@ -87,12 +89,13 @@ class Profile(Record, frozen=True):
     score: float
     state: State | Literal["none"]
     evaluated_on: str
-    days: dict[str, DayCounts]
-    components: dict[str, float | None]
-    authenticity: Authenticity
-    counts: Counts
     model_version: str
     revision: int
+    # Since format 2; what was written before reads as if nothing had been counted.
+    days: dict[str, DayCounts] = msgspec.field(default_factory=dict)
+    components: dict[str, float | None] = msgspec.field(default_factory=dict)
+    authenticity: Authenticity = Authenticity()
+    counts: Counts = Counts()
 
 
 class Tier(Record, frozen=True):
@@ -167,8 +170,6 @@ class Candidate(Record, frozen=True):
     headline: str
     why: tuple[Reason, ...]
     watch_outs: tuple[WatchOut, ...]
-    components: dict[str, float | None]
-    authenticity: Authenticity
     lost_points: dict[str, float]
     unknown: tuple[str, ...]
     cost_band: CostBand | None
@@ -177,3 +178,5 @@ class Candidate(Record, frozen=True):
     revision: int
     entered_at: str | None
     expires_at: str | None
+    components: dict[str, float | None] = msgspec.field(default_factory=dict)
+    authenticity: Authenticity = Authenticity()

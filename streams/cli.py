@@ -125,9 +125,7 @@ class StateName(StrEnum):
     DECLINED = "declined"
 
 
-States = Annotated[
-    list[StateName] | None, typer.Option("--state", help="Only in these states; default all.")
-]
+States = Annotated[list[StateName] | None, typer.Option("--state", help="Only in these states; default all.")]
 Out = Annotated[Output, typer.Option("-o", "--output", help="How data is printed; json is JSON Lines.")]
 _config: Path | None = None
 
@@ -560,8 +558,45 @@ def candidates_show(
     from streams.board import print_card
     from streams.storage import find_candidate, open_store
 
-    with open_store(_settings()) as store:
-        print_card(find_candidate(store, key), output)
+    settings = _settings()
+    with open_store(settings) as store:
+        candidate = find_candidate(store, key)
+        print_card(candidate, store.profile(key), settings.rules, output)
+
+
+@candidates_app.command("tail")
+def candidates_tail(
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="First what is on the topic already.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
+    output: Out = Output.TABLE,
+) -> None:
+    """Follow the topic `candidates`: a line for each change, until Ctrl-C, SIGTERM or a closed pipe.
+
+    A candidate that must be deleted (it is none any more, or the person asked) has the state "deleted".
+
+    Examples: `superfan candidates tail` | `superfan candidates tail --from-beginning --limit 10` |
+    `superfan candidates tail -o json | jq .headline`
+    """
+    from itertools import islice
+
+    from streams.board import print_changes
+    from streams.printing import reader_left
+    from streams.reading import follow_candidates
+    from streams.stopping import Stop
+
+    stop = Stop()
+    settings = _settings()
+    talk.print(f"Following `candidates` on {settings.broker_url}; Ctrl-C ends it.", soft_wrap=True)
+    with stop.waking(lambda: None):
+        changes = follow_candidates(
+            settings,
+            from_beginning=from_beginning,
+            go_on=lambda: not (stop.asked or reader_left()),
+            on_unreadable=lambda what: talk.print(escape(f"{what}."), soft_wrap=True),
+        )
+        print_changes(islice(changes, limit), output)
 
 
 @app.command()
@@ -593,7 +628,9 @@ def report(
         )
     talk.print(f"Written: {target}, {written.cards} of {written.found} authors.", soft_wrap=True)
     if not written.found:
-        talk.print("Nobody is on the board yet: feed posts (`superfan feed`), or ask for other brands and states.")
+        talk.print(
+            "Nobody is on the board yet: feed posts (`superfan feed`), or ask for other brands and states."
+        )
 
 
 @dead_letters_app.command("list")

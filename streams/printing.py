@@ -2,6 +2,7 @@
 
 import csv
 import json
+import select
 import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -52,6 +53,13 @@ def out_console() -> Console:
     """Standard output for people; wide enough for a table when it is no terminal."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=140)
+
+
+def reader_left() -> bool:
+    """Whether standard output is a pipe that nobody reads any more."""
+    asked = select.poll()
+    asked.register(sys.stdout, 0)
+    return bool(asked.poll(0))
 
 
 def _cell(value: Any) -> str:

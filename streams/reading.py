@@ -1,20 +1,36 @@
-"""Reads what is on a topic now; dead letters as rows for people."""
+"""Reads what is on a topic now, dead letters as rows for people; follows what comes to `candidates`."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import msgspec
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
+from models.candidates import Candidate
 from models.dead_letters import DeadLetter
-from streams.admin import BrokerUnavailable
+from streams.admin import BrokerUnavailable, TopicError
 from streams.settings import Settings
-from streams.topics import DEAD_LETTERS
+from streams.topics import CANDIDATES, DEAD_LETTERS
 
 SHORT = 80
+POLL_MS = 200
+"""how long a follower waits for records before it asks again whether to go on"""
 _decoder = msgspec.json.Decoder(DeadLetter)
+_candidate = msgspec.json.Decoder(Candidate)
+
+
+class Changed(NamedTuple):
+    """A record of `candidates`: who, and when the broker got it (epoch milliseconds).
+
+    Without a candidate it is a tombstone: readers delete their copy.
+    """
+
+    ms: int
+    key: str
+    candidate: Candidate | None
 
 
 def read_dead_letters(
@@ -38,6 +54,55 @@ def read_dead_letters(
 
 def records(settings: Settings, topic: str) -> Iterator[Any]:
     """Every record of a topic up to its end as it is now, partition by partition."""
+    with _onlooker(settings) as consumer:
+        for partition in sorted(consumer.partitions_for_topic(topic) or ()):
+            tp = TopicPartition(topic, partition)
+            end = consumer.end_offsets([tp])[tp]
+            consumer.assign([tp])
+            consumer.seek_to_beginning(tp)
+            while consumer.position(tp) < end:
+                for found in consumer.poll(timeout_ms=1000).values():
+                    yield from (record for record in found if record.offset < end)
+
+
+def follow_candidates(
+    settings: Settings,
+    *,
+    from_beginning: bool,
+    go_on: Callable[[], bool],
+    on_unreadable: Callable[[str], object],
+) -> Iterator[Changed]:
+    """What comes to `candidates` while `go_on()`, in order within a partition; what is there first, if asked.
+
+    A record that is no candidate is told to `on_unreadable` in a sentence. A broker that goes away is
+    waited for. Raises `BrokerUnavailable` when there is none to begin with, `TopicError` without the topic.
+    """
+    with _onlooker(settings) as consumer:
+        partitions = sorted(consumer.partitions_for_topic(CANDIDATES) or ())
+        if not partitions:
+            raise TopicError(
+                f"There is no topic {CANDIDATES}", "it was never created", "run `superfan topics apply`"
+            )
+        consumer.assign([TopicPartition(CANDIDATES, partition) for partition in partitions])
+        (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)()
+        for tp in consumer.assignment():
+            consumer.position(tp)  # the end is where it is now, not where the first poll finds it
+        while go_on():
+            for found in consumer.poll(timeout_ms=POLL_MS).values():
+                for record in found:
+                    try:
+                        key = (record.key or b"").decode()
+                        said = None if record.value is None else _candidate.decode(record.value)
+                    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+                        place = f"{CANDIDATES}, partition {record.partition}, offset {record.offset}"
+                        on_unreadable(f"{place} is no candidate: {error}")
+                    else:
+                        yield Changed(record.timestamp, key, said)
+
+
+@contextmanager
+def _onlooker(settings: Settings) -> Iterator[KafkaConsumer]:
+    """A consumer of no group. Raises `BrokerUnavailable`."""
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=settings.bootstrap,
@@ -48,14 +113,7 @@ def records(settings: Settings, topic: str) -> Iterator[Any]:
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(settings, error) from None
     try:
-        for partition in sorted(consumer.partitions_for_topic(topic) or ()):
-            tp = TopicPartition(topic, partition)
-            end = consumer.end_offsets([tp])[tp]
-            consumer.assign([tp])
-            consumer.seek_to_beginning(tp)
-            while consumer.position(tp) < end:
-                for found in consumer.poll(timeout_ms=1000).values():
-                    yield from (record for record in found if record.offset < end)
+        yield consumer
     finally:
         consumer.close()
 

@@ -3,7 +3,6 @@
 The same store, settings and choices give the same bytes: no clock is read.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -60,7 +59,7 @@ class Card(NamedTuple):
 
 
 class Voice(NamedTuple):
-    """What was said of a brand on the days shown; `share` (0..1) is its part of the posts about all brands."""
+    """What was said of a brand on the days shown; `share` (0..1) is its part of all posts about brands."""
 
     brand: str
     authors: int
@@ -89,22 +88,27 @@ def write_report(
     )
     shown = everyone[:limit]
     profiles, voices, last = _read_profiles(store, settings, {c.key for c in shown}, advance)
-    page = _environment().get_template("report.html").render(
-        cards=[_card(candidate, profiles.get(candidate.key), settings.rules) for candidate in shown],
-        found=len(everyone),
-        in_state=Counter(candidate.state for candidate in everyone),
-        states=STATES,
-        only_brand=brand,
-        voices=voices,
-        silent_rivals=sorted(
-            {rival for b in settings.brands for rival in b.competitors} - {b.name for b in settings.brands}
-        ),
-        last=last,
-        shown_days=SHOWN_DAYS,
-        meanings=MEANING,
-        rules=settings.rules,
-        in_force=_in_force(settings.rules),
-        costs_read=COSTS_READ,
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            cards=[_card(candidate, profiles.get(candidate.key), settings.rules) for candidate in shown],
+            found=len(everyone),
+            in_state=Counter(candidate.state for candidate in everyone),
+            states=STATES,
+            only_brand=brand,
+            voices=voices,
+            silent_rivals=sorted(
+                {rival for b in settings.brands for rival in b.competitors}
+                - {b.name for b in settings.brands}
+            ),
+            last=last,
+            shown_days=SHOWN_DAYS,
+            meanings=MEANING,
+            rules=settings.rules,
+            in_force=_in_force(settings.rules),
+            costs_read=COSTS_READ,
+        )
     )
     try:
         target.write_text(page, encoding="utf-8")
@@ -127,9 +131,8 @@ def _card(candidate: Candidate, profile: Profile | None, rules: Rules) -> Card:
     )
 
 
-def _marker(rules: Rules, name: str, platform: str) -> Callable[[str], Markup]:
-    brand = next((brand for brand in rules.brands if brand.name == name), None)
-    pattern = re.compile(r"(?!)") if brand is None else surfaces(brand, platform)
+def _marker(rules: Rules, brand: str, platform: str) -> Callable[[str], Markup]:
+    pattern = surfaces(rules, brand, platform)
 
     def mark(text: str) -> Markup:
         pieces, end = [], 0

@@ -72,7 +72,7 @@ def parts(candidate: Candidate, rules: Rules) -> list[Part]:
 
 
 def last_days(days: Mapping[str, DayCounts], last: str, n: int = SHOWN_DAYS) -> list[tuple[str, DayCounts]]:
-    """Each of the `n` days up to and including `last` (`YYYY-MM-DD`), oldest first, those without posts too."""
+    """Each of the `n` days up to and including `last` (`YYYY-MM-DD`), oldest first, also without posts."""
     end = date.fromisoformat(last)
     names = ((end - timedelta(days=back)).isoformat() for back in reversed(range(n)))
     return [(name, days.get(name, _NO_POSTS)) for name in names]
@@ -118,15 +118,25 @@ def missing(candidate: Candidate, profile: Profile | None, rules: Rules) -> list
     return found
 
 
-def surfaces(brand: Brand, platform: str) -> re.Pattern[str]:
-    """Finds where a text names the brand: its name, aliases, products, hashtags, and handles of the platform."""
+def surfaces(rules: Rules, brand: str, platform: str) -> re.Pattern[str]:
+    """Finds where a text names the brand: its name, aliases, products, hashtags, and handles of the platform.
+
+    Nothing is found of a brand that is not in the settings.
+    """
+    patterns = [
+        pattern for known in rules.brands if known.name == brand for pattern in _names(known, platform)
+    ]
+    longest_first = sorted(patterns, key=lambda pattern: (-len(pattern), pattern))
+    return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first) or '(?!)'})(?!\w)", re.IGNORECASE)
+
+
+def _names(brand: Brand, platform: str) -> list[str]:
     names = {brand.name, *brand.aliases, *brand.products}
     tags = {"".join(name.split()) for name in names} | set(brand.hashtags)
     found = [r"\s+".join(map(re.escape, name.split())) for name in names]
     found += [f"#{re.escape(tag)}" for tag in tags]
     found += [f"@{re.escape(handle)}" for handle in brand.handles.get(platform, ())]
-    longest_first = sorted(found, key=lambda pattern: (-len(pattern), pattern))
-    return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)", re.IGNORECASE)
+    return found
 
 
 def plain(text: str) -> str:

@@ -199,6 +199,11 @@ class Store:
             query = query.where(CandidateRow.score >= min_score)
         yield from self._read(query.limit(limit), Candidate)
 
+    def candidate_keys(self) -> list[str]:
+        """The keys of all candidates, in their order."""
+        with self._connection("be read") as connection:
+            return list(connection.scalars(sa.select(CandidateRow.key).order_by(CandidateRow.key)))
+
     def counts(self) -> dict[str, int]:
         """How many candidates there are in each state; a state without any is left out."""
         query = sa.select(CandidateRow.state, sa.func.count()).group_by(CandidateRow.state)
