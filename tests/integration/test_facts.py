@@ -26,6 +26,16 @@ from tests.running import (
 )
 
 AUTHORS = 40
+PRAISE = (  # nothing in it says that the author is a customer
+    "thank you, I love your crews!",
+    "best airline ever, so happy today",
+    "what a beautiful new livery, you are amazing",
+    "great service at the gate, thanks for the smiles",
+    "early again, excellent pilots and a perfect landing",
+    "I really enjoyed the breakfast, delicious coffee",
+    "wonderful people at your help desk, you made the week",
+    "the new lounge looks fantastic, you rock",
+)
 
 
 def posts() -> list[bytes]:
@@ -39,7 +49,7 @@ def posts() -> list[bytes]:
                     "id": f"x:{author}-{day}",
                     "platform": "x",
                     "kind": random.Random(author * day).choice(["mention", "comment", "hashtag"]),
-                    "text": f"@united thank you, flight {day} was great, I love it!",
+                    "text": f"@united {PRAISE[day % len(PRAISE)]}",
                     "created_at": at,
                     "author": {"id": f"u{author}", "handle": f"Fan{author}", "followers": 20_000},
                 }
