@@ -77,7 +77,7 @@ generate: $(VENV)/demo.stamp ## write anew what is generated under deploy/: sche
 	@$(BIN)/python -m deploy.generate
 
 deploy-check: $(VENV)/test.stamp ## the AsyncAPI document by the official schema (needs npm); the rest of deploy/ is in `test`
-	@npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix $(VENV)/npm $(ASYNCAPI_SPECS)
+	@npm install --loglevel error --no-save --no-audit --no-fund --ignore-scripts --prefix $(VENV)/npm $(ASYNCAPI_SPECS)
 	@$(BIN)/python -m tests.ops.official $(VENV)/npm/node_modules/@asyncapi/specs/schemas
 
 deploy-audit: $(VENV)/test.stamp ## what checkov finds in the image and in production's manifests; a minute to install
