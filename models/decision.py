@@ -5,6 +5,7 @@ added behind them, and is thus the same whatever order the records came in. What
 author *now* (followers, customer file, exclusions) is applied to every day.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -16,9 +17,7 @@ from models.rules import Component, Rules
 from models.tables import Rate, benchmark
 from models.times import DAY_MS
 
-Because = Literal[
-    "entered", "watched", "feedback", "silent", "low_score", "inauthentic", "excluded", "insufficient"
-]
+Because = Literal["entered", "watched", "feedback", "low_score", "inauthentic", "excluded", "insufficient"]
 """What made the state what it is."""
 
 _RANK: dict[CustomerLabel, int] = {"unknown": 0, "likely": 1, "confirmed": 2}
@@ -69,6 +68,9 @@ class Verdict:
     because: Because
     entered: int | None
     """the event day on which the author became a candidate"""
+    leaves: int | None
+    """the day on which a candidate of whom nothing more is heard will leave, as things stand: what the
+    window lets go of before then may still change it"""
 
 
 def customer_label(certainty: float) -> CustomerLabel:
@@ -117,12 +119,25 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
 
     as_of, fresh = tally.day, tally.decayed_positive
     evaluated_on = max(as_of, ticked)
-    for day in walk.silent_days(as_of, evaluated_on, limits.enter_of_last):
+
+    def in_silence(day: int) -> float:
         # Without posts nothing changes but the volume, and with it the score.
         tally.day, tally.decayed_positive = day, fresh * scoring.decay(day - as_of)
         components["volume"] = round(scoring.volume(tally), 4)
-        points = round(scoring.total(components, shares, a), 1)
+        return round(scoring.total(components, shares, a), 1)
+
+    for day in walk.silent_days(as_of, evaluated_on, limits.enter_of_last):
+        points = in_silence(day)
         walk.step(tally, points, a, eligible, rules)
+    leaves = None
+    if walk.state == "candidate":
+        end = as_of + rules.window.keep_days
+        low = walk.low_since
+        if low is None:
+            low = evaluated_on + 1
+            low += bisect_left(range(low, end), True, key=lambda day: in_silence(day) < limits.leave_score)
+            points = in_silence(evaluated_on)
+        leaves = min(low + limits.leave_after, end)
 
     watched = (
         not standing.exclusions
@@ -155,6 +170,7 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
         state=state,
         because=because,
         entered=walk.entered,
+        leaves=leaves,
     )
 
 
@@ -166,7 +182,7 @@ class _Walk:
         self.because: Because = "insufficient"
         self.entered: int | None = None
         self._scores: list[float] = []
-        self._low_since: int | None = None
+        self.low_since: int | None = None
 
     def silent_days(self, after: int, last: int, window: int) -> Iterator[int]:
         """The days behind the posts, up to `last`; those on which nothing can happen are passed over.
@@ -195,19 +211,16 @@ class _Walk:
                 and tally.last_praise is not None
                 and tally.day - tally.last_praise <= limits.last_positive_within
             ):
-                self.state, self.entered, self._low_since = "candidate", tally.day, None
+                self.state, self.entered, self.low_since = "candidate", tally.day, None
                 self.because = "entered"
             return
         if points >= limits.leave_score:
-            self._low_since = None
-        elif self._low_since is None:
-            self._low_since = tally.day
-        low_for = 0 if self._low_since is None else tally.day - self._low_since
-        silent_for = tally.day - (tally.last_praise or 0)
+            self.low_since = None
+        elif self.low_since is None:
+            self.low_since = tally.day
+        low_for = 0 if self.low_since is None else tally.day - self.low_since
         if low_for >= limits.leave_after:
             self.state, self.because = "cooled", "low_score"
-        elif silent_for > limits.last_positive_within:
-            self.state, self.because = "cooled", "silent"
         elif a < limits.leave_authenticity:
             self.state, self.because = "cooled", "inauthentic"
 

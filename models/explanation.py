@@ -141,10 +141,9 @@ def explain(
     brand, _, author = key.partition("/")
     platform, _, author_id = author.partition(":")
     entered_at = None if verdict.entered is None else rfc3339(verdict.entered * DAY_MS)
-    last_praise = verdict.tally.last_praise
-    expires = None
-    if verdict.state == "candidate" and last_praise is not None:
-        expires = rfc3339((last_praise + rules.thresholds.last_positive_within) * DAY_MS)
+    expires_at = None
+    if verdict.state == "candidate" and verdict.leaves is not None:
+        expires_at = rfc3339(verdict.leaves * DAY_MS)
     due = verdict.entered if verdict.entered is not None else verdict.as_of
     template = rules.profile_urls.get(platform)
     shown = sorted(quotes, key=lambda q: (-q.intensity, -q.ms, q.post_id))[:MAX_SHOWN_QUOTES]
@@ -173,7 +172,7 @@ def explain(
         model_version=model_version,
         revision=revision,
         entered_at=entered_at,
-        expires_at=expires,
+        expires_at=expires_at,
     )
 
 
@@ -313,6 +312,9 @@ def _watch_outs(brand: str, verdict: Verdict, standing: Standing, rules: Rules) 
     if tally.complaints:
         text = f"Has also complained, in {_many(tally.complaints, 'post')}"
         found.append(WatchOut(code="criticism", text=text))
+    quiet = verdict.evaluated_on - (tally.last_praise or verdict.evaluated_on)
+    if quiet > rules.thresholds.last_positive_within:
+        found.append(WatchOut(code="silent", text=f"Has not praised {brand} for {quiet:,} days"))
     if verdict.tier is not None and verdict.tier not in rules.tiers.wanted:
         text = f"Tier {verdict.tier} is not among the wanted ({', '.join(rules.tiers.wanted)})"
         found.append(WatchOut(code="tier", text=text))

@@ -65,7 +65,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Backtest:
-    """One run. Feed it with posts, `customers`, `feedback` and `erasures` in any order, then read it.
+    """One run. Feed it with `posts`, `customers`, `feedback` and `erasures` in any order, then read it.
 
     `received_ms` is the time at which all records are taken to arrive: only the check for posts
     from the future depends on it.
@@ -80,6 +80,12 @@ class Backtest:
     _authors: dict[str, bytes] = field(default_factory=dict)
     _customers: dict[str, CustomerState] = field(default_factory=lambda: defaultdict(CustomerState))
     _handles: dict[str, HandleState] = field(default_factory=lambda: defaultdict(HandleState))
+
+    def posts(self, values: Iterable[bytes]) -> None:
+        """Read posts and count them, see `count`."""
+        numbered = enumerate(values, self.tally.posts)
+        while batch := list(itertools.islice(numbered, BATCH)):
+            self.count(batch, self.enricher.enrich([Raw(value, self.received_ms) for _, value in batch]))
 
     def count(self, batch: Sequence[tuple[int, bytes]], results: Sequence[Result]) -> None:
         """Count posts, each given with its number; what cannot be used becomes a dead letter."""

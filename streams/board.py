@@ -254,7 +254,7 @@ def _facts(candidate: Candidate) -> Iterator[Text]:
     if candidate.entered_at:
         yield Text(f"became a candidate on {_day(candidate.entered_at)}")
     if candidate.expires_at:
-        yield Text(f"leaves the board after {_day(candidate.expires_at)} unless they praise the brand again")
+        yield Text(f"leaves the board on {_day(candidate.expires_at)} if nothing more is heard")
     if (cost := candidate.cost_band) is not None:
         yield Text(f"a post of this tier costs {cost.low:,} to {cost.high:,} {cost.currency} ({cost.source})")
     if candidate.notice.required:

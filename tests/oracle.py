@@ -4,10 +4,12 @@ Numbers are those of the scoring model and of the default settings, written out 
 of the project is imported, so that a mistake there cannot repeat itself here.
 """
 
+import hashlib
 import itertools
 import math
 import statistics
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +33,13 @@ class Said(NamedTuple):
     giveaway: bool = False
     evidence: bool = False
     followers: int | None = None
+    reactions: int | None = None
+    fingerprint: int = 0
+    """64 bits; 0 for none"""
+    themes: tuple[str, ...] = ()
+    """niches that hashtags name"""
+    sells: bool = False
+    staff: bool = False
 
     @property
     def day(self) -> int:
@@ -39,8 +48,9 @@ class Said(NamedTuple):
 
     @property
     def quality(self) -> float:
-        """0 when paid for, .3 when ambiguous, else 1."""
-        return 0.0 if self.sponsored or self.giveaway else 0.3 if self.ambiguous else 1.0
+        """0 when it is somebody's business, .3 when ambiguous, else 1."""
+        business = self.sponsored or self.giveaway or self.sells or self.staff
+        return 0.0 if business else 0.3 if self.ambiguous else 1.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,10 @@ class Known:
     employee_of: frozenset[str] = frozenset()
     bot: bool = False
     ticked: int = 0
+    fits: Mapping[str, float] | None = None
+    """niche -> 1 for one of the brand's, .5 for one related to these; none for a brand without niches"""
+    usual: float | None = None
+    """reactions to a post, as a share of the followers"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,25 @@ class Judged:
     entered: int | None
     on_edge: bool
     """a score of some day is so near the middle of two tenths that the order of a sum may decide"""
+
+
+class Weighed(NamedTuple):
+    """A post and what it counts: a near-copy of one of the 16 before it a quarter at most."""
+
+    said: Said
+    copy: bool
+    weight: float
+
+
+class Account(NamedTuple):
+    """What holds on every day."""
+
+    followers: int | None
+    certainty: float
+    """of being a customer"""
+    bought: float
+    """what is left of authenticity by the signs of bought followers"""
+    facts: Known
 
 
 class Day(NamedTuple):
@@ -155,7 +188,9 @@ def _judge(brand: str, posts: list[Said], sizes: list[int], bought: float, facts
     excluded = facts.bot or brand in facts.employee_of or any(c[1] or c[2] for c in facts.customers)
     wanted = followers is not None and 9_500 <= followers < 63_000
     evaluated = sorted({s.day for s in posts} | set(range(as_of + 1, evaluated_on + 1)))
-    days = [_evaluate(day, posts, certainty, followers, bought) for day in evaluated]
+    weighed = _weigh(posts)
+    account = Account(followers, certainty, bought, facts)
+    days = [_evaluate(day, weighed, account) for day in evaluated]
     state, entered = _walk(days, eligible=wanted and label != "unknown" and not excluded)
     last = days[-1]
     praised_on = {s.day for s in last.praise}
@@ -187,31 +222,56 @@ def _judge(brand: str, posts: list[Said], sizes: list[int], bought: float, facts
     )
 
 
-def _evaluate(day: int, posts: list[Said], certainty: float, followers: int | None, bought: float) -> Day:
+def _weigh(posts: list[Said]) -> list[Weighed]:
+    """In order of time; of posts of one instant that of the id with the smaller hash is first."""
+
+    def order(s: Said) -> tuple[int, int]:
+        return s.ms, int.from_bytes(hashlib.blake2b(s.post_id.encode(), digest_size=8).digest(), "little")
+
+    found: list[Weighed] = []
+    prints: list[int] = []
+    for s in sorted(posts, key=order):
+        copy = s.fingerprint != 0 and any(bin(s.fingerprint ^ p).count("1") <= 8 for p in prints[-16:])
+        found.append(Weighed(s, copy, min(s.quality, 0.25) if copy else s.quality))
+        prints += [s.fingerprint] if s.fingerprint else []
+    return found
+
+
+def _evaluate(day: int, weighed: list[Weighed], account: Account) -> Day:
     """The score of one day, from all posts up to it."""
-    posts = [s for s in posts if s.day <= day]
+    followers, certainty, bought, facts = account
+    weighed = [w for w in weighed if w.said.day <= day]
+    posts = [w.said for w in weighed]
     positive = negative = lean = decayed = 0.0
     busiest = 0
     for today in sorted({s.day for s in posts}):
-        told = [s for s in posts if s.day == today]
+        told = [w for w in weighed if w.said.day == today]
         busiest = max(busiest, len(told))
-        clear = [s for s in told if s.label != "neutral"]
-        weight = sum(s.quality for s in clear)
+        clear = [w for w in told if w.said.label != "neutral"]
+        weight = sum(w.weight for w in clear)
         share = min(1.0, 2 / weight) if weight else 0.0  # at most two weighted posts a day
-        up = share * sum(s.quality for s in clear if s.label == "positive")
+        up = share * sum(w.weight for w in clear if w.said.label == "positive")
         positive += up
-        negative += share * sum(s.quality for s in clear if s.label == "negative")
-        lean += share * sum(s.quality * s.intensity / 255 for s in clear)
+        negative += share * sum(w.weight for w in clear if w.said.label == "negative")
+        lean += share * sum(w.weight * w.said.intensity / 255 for w in clear)
         decayed += up * 2 ** (-(day - today) / 30)
     weighted = [(0.34, _enthusiasm(positive, positive + negative, lean))]
     weighted.append((0.16, 1 - math.exp(-decayed / 2.5)))
     weighted.append((0.16, certainty))
     if followers is not None:
         weighted.append((0.14, _reach(followers)))
-    a = _authenticity(posts, busiest) * bought
+    reacted = [s.reactions for s in posts if s.reactions is not None]
+    if followers and reacted and facts.usual:
+        rate = (sum(reacted) / followers + 5 * facts.usual) / (len(reacted) + 5)
+        weighted.append((0.1, rate / (rate + facts.usual)))
+    themes = Counter(theme for s in posts for theme in s.themes)
+    if themes and facts.fits is not None:
+        met = math.sqrt(sum((n * facts.fits.get(theme, 0)) ** 2 for theme, n in themes.items()))
+        weighted.append((0.1, met / math.sqrt(sum(n * n for n in themes.values()))))
+    a = _authenticity(weighed, busiest) * bought
     total = sum(w for w, _ in weighted)
     raw = 100 * a * math.prod(max(round(x, 4), 0.02) ** (w / total) for w, x in weighted)
-    return Day(day, raw, a, [s for s in posts if s.label == "positive" and s.quality == 1])
+    return Day(day, raw, a, [w.said for w in weighed if w.said.label == "positive" and w.weight == 1])
 
 
 def _enthusiasm(positive: float, n: float, lean: float) -> float:
@@ -228,13 +288,20 @@ def _reach(followers: int) -> float:
     return 1.0 if followers < 60_000 else 60_000 / (followers + 1)
 
 
-def _authenticity(posts: list[Said], busiest: int) -> float:
+def _authenticity(weighed: list[Weighed], busiest: int) -> float:
     a = 1.0
+    posts = [w.said for w in weighed]
     if busiest > 72:
         a *= 1 - 0.7
     promoted = len([s for s in posts if s.sponsored or s.giveaway]) / len(posts)
     if promoted >= 0.25:
         a *= 1 - round(min(0.8, promoted), 4)
+    copies = len([w for w in weighed if w.copy])
+    if copies >= 2 and copies / len(posts) >= 0.25:
+        a *= 1 - round(min(0.8, copies / len(posts)), 4)
+    for trading in (len([s for s in posts if s.sells]), len([s for s in posts if s.staff])):
+        if trading / len(posts) >= 0.2:
+            a *= 1 - (0.6 if trading >= 2 else 0.3)
     seconds = sorted(s.ms // 1000 for s in posts)[-33:]
     gaps = [after - before for before, after in itertools.pairwise(seconds)]
     if len(gaps) >= 12 and any(gaps) and statistics.pstdev(gaps) / statistics.mean(gaps) < 0.2:
@@ -256,6 +323,6 @@ def _walk(days: list[Day], *, eligible: bool) -> tuple[str, int | None]:
             continue
         low_since = None if today.score >= 45 else today.day if low_since is None else low_since
         low = low_since is not None and today.day - low_since >= 7
-        if low or silent > 45 or today.a < 0.4:
+        if low or today.a < 0.4:
             state = "cooled"
     return state, entered

@@ -9,6 +9,10 @@ from typing import Any
 from tests.oracle import DAY_MS, Judged, Known, Said, judge
 
 EPOCH = date(1970, 1, 1)
+AIRLINE = {"travel": 1.0, "aviation": 1.0, "photography": 0.5, "outdoors": 0.5, "food": 0.5, "tech": 0.5}
+"""what a brand of travel and aviation is about, and what is related to that"""
+X_RATE = 0.0012
+"""reactions to a post on X, as a share of the followers"""
 
 
 def expected(
@@ -48,7 +52,7 @@ def expected(
     ticked = (date.fromisoformat(tick) - EPOCH).days
     found = {}
     for author, deliveries in said.items():
-        known = Known(tuple(named[author]), tuple(decided[author]), ticked=ticked)
+        known = Known(tuple(named[author]), tuple(decided[author]), ticked=ticked, fits=AIRLINE, usual=X_RATE)
         for (brand, _), judged in judge(deliveries, {author: known}).items():
             found[f"{brand}/x:{author}"] = judged
     return found
@@ -97,7 +101,10 @@ def disagreements(
 
 
 def _said(enriched: dict[str, Any]) -> list[Said]:
-    post = enriched["post"]
+    post, signals = enriched["post"], enriched.get("signals", {})
+    counts = post.get("metrics") or {}
+    shown = post.get("reply_to") is None and not post["text"].startswith("@")  # to the followers
+    reactions = sum(counts.get(name) or 0 for name in ("likes", "comments", "shares"))
     return [
         Said(
             post_id=post["id"],
@@ -111,6 +118,11 @@ def _said(enriched: dict[str, Any]) -> list[Said]:
             giveaway=opinion.get("giveaway", False),
             evidence=bool(opinion.get("evidence")),
             followers=post["author"].get("followers"),
+            reactions=reactions if shown and counts.get("likes") is not None else None,
+            fingerprint=int(signals.get("fingerprint") or "0", 16),
+            themes=tuple(signals.get("themes", ())),
+            sells="selling" in signals.get("trade", ()),
+            staff="staff" in signals.get("trade", ()),
         )
         for opinion in enriched["brands"]
     ]

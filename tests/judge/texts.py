@@ -81,7 +81,7 @@ class Texts:
     @property
     def size(self) -> dict[str, int]:
         """How many sentences there are of each kind."""
-        moods = {mood: sum(map(len, of.values())) for mood, of in self.moods.items()}
+        moods: dict[str, int] = {mood: sum(map(len, of.values())) for mood, of in self.moods.items()}
         return {**moods, "irony": len(self.irony)}
 
 

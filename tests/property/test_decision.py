@@ -5,7 +5,7 @@ import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import cast
@@ -21,12 +21,21 @@ from models.candidates import Candidate, Profile
 from models.customers import Customer
 from models.facts import CustomerLink, FeedbackGiven
 from models.rules import Rules
+from models.tables import mask
 from tests.authors import opinion
 from tests.oracle import DAY_MS, Judged, Known, Said, judge
 
 FAN, STAFF = "x:fan", "x:staff"
 BRANDS = ("Acme", "Bolt")
-RULES = Rules(brands=(Brand(name="Acme", employees=frozenset({STAFF})), Brand(name="Bolt")))
+NICHE = ("travel",)
+FITS = {"travel": 1.0, "aviation": 0.5, "photography": 0.5, "outdoors": 0.5, "food": 0.5}
+RULES = Rules(
+    brands=(
+        Brand(name="Acme", niche=NICHE, employees=frozenset({STAFF})),
+        Brand(name="Bolt", niche=NICHE),
+    )
+)
+X_RATE = 0.0012
 FIRST = 16_000
 STATES = ("none", "watch", "candidate", "cooled", "declined", "accepted")
 
@@ -129,6 +138,30 @@ def _writings(span: int) -> st.SearchStrategy[list[Said]]:
     )
 
 
+@st.composite
+def _signals(draw: st.DrawFn) -> Callable[[Said], Said]:
+    """Adds what a post shows besides its opinion: much of it alike, rarely, or nothing at all."""
+    chance = random.Random(draw(st.integers(0, 999)))
+    often = draw(st.sampled_from([0.0, 0.0, 0.1, 0.5]))
+    text = chance.getrandbits(64) | 1
+
+    def fingerprint() -> int:
+        changed = sum(1 << bit for bit in chance.sample(range(1, 64), chance.randrange(6)))
+        return text ^ changed if chance.random() < often else chance.getrandbits(64) | 1
+
+    def themes() -> tuple[str, ...]:
+        named = chance.sample(["travel", "food", "aviation", "gaming", "fashion"], chance.randrange(1, 3))
+        return tuple(named) if chance.random() < often else ()
+
+    return lambda said: said._replace(
+        fingerprint=fingerprint() if often else 0,
+        themes=themes(),
+        reactions=chance.randrange(200) if chance.random() < often else None,
+        sells=chance.random() < often / 5,
+        staff=chance.random() < often / 5,
+    )
+
+
 _customer = st.builds(
     lambda handle, orders, employee, contact: (handle, orders, employee, contact),
     st.sampled_from([None, None, "fan", "stranger"]),
@@ -153,9 +186,10 @@ def lives(
     sizes = [9_499, 9_500, 10_000, 59_999, 62_999, 63_000, 700, 150_000, 2_000_000]
     followers = 20_000 if plain else draw(st.sampled_from([20_000] * 4 + [*sizes, None]))
     said: list[Said] = []
+    showing = draw(_signals())
     for number, one in enumerate(draw(_writings(span - 1))):
         size = followers if number % 3 else None  # most platforms do not tell it every time
-        said.append(one._replace(post_id=f"x:{number}", author=author, followers=size))
+        said.append(showing(one)._replace(post_id=f"x:{number}", author=author, followers=size))
     brands = {one.post_id: draw(_about) for one in said[:3]}
     said = [one._replace(brand=b) for one in said for b in brands.get(one.post_id, ("Acme",))]
     for _ in range(draw(st.integers(0, copies))):
@@ -196,6 +230,8 @@ def lives(
             employee_of=frozenset({"Acme"}) if author == STAFF else frozenset(),
             bot=bool(bot),
             ticked=ticked,
+            fits=FITS,
+            usual=X_RATE,
         ),
         posts=tuple(_post(one, bot) for one in said),
         facts=(*links, *(FeedbackGiven(brand=b, ms=ms, decision=d) for b, ms, d in feedback)),
@@ -223,6 +259,10 @@ def _post(said: Said, bot: bool | None) -> CountedPost:
                 evidence=("my new", "just bought") if said.evidence else (),
             ),
         ),
+        reactions=said.reactions,
+        fingerprint=said.fingerprint,
+        themes=mask(said.themes),
+        trade=tuple(name for name, is_ in (("selling", said.sells), ("staff", said.staff)) if is_),
     )
 
 
@@ -292,21 +332,32 @@ def test_order_and_repetition_end_in_the_oracle_of_the_set(life: Life, shuffle: 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.filter_too_much])
 @given(lives(copies=0, fans=True))
 def test_a_silent_candidate_cools_on_the_very_day(life: Life) -> None:
-    """Judged day by day, a candidate who writes no more is one up to the oracle's day, and then is not."""
+    """Judged day by day, a candidate who writes no more is one up to the oracle's day, and then is not;
+    `expires_at` says so beforehand, unless the window lets go of something before."""
 
     def silent(day: int) -> Life:
         return replace(life, known=replace(life.known, ticked=day), ticks=(Tick(day),))
 
-    today = max(one.day for one in life.said)
+    first, today = min(one.day for one in life.said), max(one.day for one in life.said)
     brands = [brand for brand, answer in silent(today).judged.items() if answer.state == "candidate"]
     assume(brands)
     in_time = sorted(life.posts, key=lambda post: (post.ms, post.post_id))
+    foretold = _fold(life.author, [*in_time, *life.facts])
     for brand in brands:
-        days = range(today, today + 50)
-        left = bisect.bisect(days, False, key=lambda day: silent(day).judged[brand].state != "candidate")
-        assert left < len(days)
-        for day in days[left - 1 : left + 1]:
+
+        def gone(day: int, brand: str = brand) -> bool:
+            answer = silent(day).judged.get(brand)
+            return answer is None or answer.state != "candidate"
+
+        days = range(today, today + 91)
+        left = days[bisect.bisect(days, False, key=gone)]
+        for day in (left - 1, left):
             _same(_fold(life.author, [*in_time, *life.facts, Tick(day)]), silent(day).judged)
+        candidate = foretold[brand][1]
+        if left < first + 90 or left == today + 90:
+            assert candidate is not None
+            assert candidate.expires_at is not None
+            assert _day(candidate.expires_at[:10]) == left
 
 
 @pytest.mark.parametrize("praised", range(4, 9))

@@ -7,7 +7,7 @@ from models.candidates import Candidate
 from models.customers import Customer
 from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
 from models.rules import Rules
-from models.times import DAY_MS
+from models.times import DAY_MS, day_from_iso
 from tests.authors import DAY_0, RULES, opinion, outputs, post
 
 CRM = CustomerLink(customer_id="c1", by_handle=None, customer=Customer(customer_id="c1", orders=3))
@@ -103,11 +103,26 @@ def test_an_accepted_candidate_stays() -> None:
 
 
 def test_silence_decays_and_expires() -> None:
-    """Ticks let a silent candidate cool, and past the window leave nothing."""
-    first = DAY_0 // DAY_MS
-    assert state(*FAN, Tick(first + 40)) == "candidate"
-    assert state(*FAN, Tick(first + 50)) == "cooled"
-    assert outputs([*FAN, Tick(first + 200)]) == []
+    """Ticks let the score of a silent candidate fall and say how long it is silent; past the window
+    nothing is left."""
+    last = DAY_0 // DAY_MS + len(FAN) - 2
+    soon, later = (candidate(*FAN, Tick(last + days)) for days in (45, 46))
+    assert soon is not None
+    assert later is not None
+    assert soon.score > later.score
+    assert "silent" not in {said.code for said in soon.watch_outs}
+    assert "Has not praised Acme for 46 days" in {said.text for said in later.watch_outs}
+    assert outputs([*FAN, Tick(last + 90)]) == []
+
+
+def test_a_lukewarm_candidate_cools_in_silence() -> None:
+    """Who only just entered is below the limit soon, and leaves after seven days there."""
+    doubts = [post(20 + n, 5 + n, opinion(label="negative")) for n in range(6)]
+    found = candidate(*FAN, *doubts)
+    assert found is not None
+    assert found.expires_at is not None
+    left = day_from_iso(found.expires_at[:10])
+    assert [state(*FAN, *doubts, Tick(day)) for day in (left - 1, left)] == ["candidate", "cooled"]
 
 
 def test_an_erased_author_leaves_nothing_and_earlier_posts_stay_out() -> None:
