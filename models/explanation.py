@@ -213,12 +213,10 @@ def _confidence(verdict: Verdict, rules: Rules) -> Literal["low", "medium", "hig
 
 
 def _evidence(standing: Standing) -> tuple[str, ...]:
-    found = [f"says: {words}" for words in standing.evidence]
-    if standing.in_crm:
-        found.append("in the customer file")
+    found = ["in the customer file"] if standing.in_crm else []
     if standing.orders:
         found.append(f"{_many(standing.orders, 'order')} on file")
-    return tuple(sorted(found))
+    return (*found, *(f'wrote "{words}"' for words in sorted(standing.evidence)))
 
 
 def _headline(brand: str, verdict: Verdict, standing: Standing) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -45,6 +46,21 @@ class _Group(typer.core.TyperGroup):
     """Turns the project's errors into one readable line and an exit code; `--debug` shows the traceback."""
 
     debug: ClassVar[bool] = False
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`--config` and `--debug` may stand behind the command, too, where people write them."""
+        end = args.index("--") if "--" in args else len(args)
+        ahead: list[str] = []
+        behind: list[str] = []
+        words = iter(args[:end])
+        for word in words:
+            if word == "--config":
+                ahead += [word, *islice(words, 1)]
+            elif word == "--debug" or word.startswith("--config="):
+                ahead.append(word)
+            else:
+                behind.append(word)
+        return super().parse_args(ctx, [*ahead, *behind, *args[end:]])
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -579,8 +595,6 @@ def candidates_tail(
     Examples: `superfan candidates tail` | `superfan candidates tail --from-beginning --limit 10` |
     `superfan candidates tail -o json | jq .headline`
     """
-    from itertools import islice
-
     from streams.board import print_changes
     from streams.printing import reader_left
     from streams.reading import follow_candidates

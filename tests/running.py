@@ -98,7 +98,7 @@ def feed(settings: Settings, values: list[bytes], topic: str | None = None) -> N
         client.close()
 
 
-def feed_keyed(settings: Settings, topic: str, pairs: list[tuple[bytes, bytes]]) -> None:
+def feed_keyed(settings: Settings, topic: str, pairs: list[tuple[bytes, bytes | None]]) -> None:
     """Send records under the given keys and wait until the broker has them."""
     client: KafkaProducer = feeding.producer(settings)
     try:

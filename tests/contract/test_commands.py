@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -15,7 +16,7 @@ from streams.reading import records
 from streams.settings import DEMO_CONFIG, Settings, load
 from tests.commands import superfan
 from tests.malformed import malformed
-from tests.running import environment, feed, settings_for, wait_until_done, worker, written
+from tests.running import environment, feed, feed_keyed, settings_for, wait_until_done, worker, written
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -35,6 +36,8 @@ RUN_HERE = {
     "superfan nlp explain TEXT",
     "superfan candidates list",
     "superfan candidates show KEY",
+    "superfan candidates tail",
+    "superfan report",
     "superfan dead-letters list",
     "superfan doctor",
     "superfan health",
@@ -133,6 +136,72 @@ def test_a_card_says_why(env: dict[str, str], yardstick: Path) -> None:
     unknown = superfan("candidates", "show", "nobody", env=env)
     assert unknown.returncode == 1
     assert b"candidates list" in unknown.stderr
+    mistyped = superfan("candidates", "show", key[:-1] + "_", env=env)
+    assert key in mistyped.stderr.decode(), "the nearest key is proposed"
+
+
+def test_no_colour_where_nobody_sees_it(env: dict[str, str]) -> None:
+    """Piped output has no escape codes, nor has it where `NO_COLOR` asks for none."""
+    for extra in ({}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}):
+        done = superfan("candidates", "list", env=env | extra)
+        assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", done.stdout), extra
+    assert b"\x1b" not in superfan("candidates", "list", env=env).stdout
+
+
+def test_tail_follows_the_topic(env: dict[str, str], settings: Settings, yardstick: Path) -> None:
+    """`candidates tail` prints what is there and what comes, deletions and what cannot be read included;
+    SIGTERM and a reader who left end it without an error."""
+    known = written(yardstick, "candidates")
+    there = superfan("candidates", "tail", "--from-beginning", "--limit", "3", "-o", "json", env=env)
+    assert there.returncode == 0, there.stderr
+    assert {json.loads(line)["key"] for line in there.stdout.splitlines()} <= known.keys()
+
+    command = [sys.executable, "-m", "streams", "candidates", "tail", "-o", "json"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tail:
+        assert tail.stdout is not None
+        assert tail.stderr is not None
+        assert b"Following" in tail.stderr.readline()
+        key, value = next((r.key, r.value) for r in records(settings, "candidates") if r.value)
+        waiting = Thread(target=lambda: lines_read.append(tail.stdout.readline()))
+        lines_read: list[bytes] = []
+        waiting.start()
+        while not lines_read:  # it says that it follows a moment before it stands at the end
+            feed_keyed(settings, "candidates", [(key, b"no record"), (key, None), (key, value)])
+            waiting.join(0.5)
+        found = [json.loads(line) for line in (lines_read[0], tail.stdout.readline())]
+        assert [(line["key"], line["state"]) for line in found] == [
+            (key.decode(), "deleted"),
+            (key.decode(), json.loads(value)["state"]),
+        ]
+        tail.terminate()
+        _, said = tail.communicate(timeout=20)
+        assert tail.returncode == 0, said
+        assert b"is no candidate" in said
+
+    with subprocess.Popen(
+        [*command, "--from-beginning"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as left:
+        assert left.stdout is not None
+        left.stdout.readline()
+        left.stdout.close()
+        assert left.stderr is not None
+        said = left.stderr.read()
+        assert left.wait(20) == 0, said
+    assert b"Traceback" not in said
+
+
+def test_the_report_is_a_page_of_the_store(env: dict[str, str], yardstick: Path, tmp_path: Path) -> None:
+    """`report` writes every author it is asked for, twice the same bytes, and says where."""
+    first, second = tmp_path / "first.html", tmp_path / "second.html"
+    for page in (first, second):
+        done = superfan("report", "-o", str(page), "--config", str(DEMO_CONFIG), env=env)
+        assert done.returncode == 0, done.stderr
+        assert str(page).encode() in done.stderr.replace(b"\n", b"")
+    assert first.read_bytes() == second.read_bytes()
+    assert all(key in first.read_text() for key in written(yardstick, "candidates"))
+    nowhere = superfan("report", "-o", str(tmp_path / "no" / "page.html"), env=env)
+    assert nowhere.returncode == 1
+    assert b"a folder that exists" in nowhere.stderr.replace(b"\n", b" ")
 
 
 def test_dead_letters_are_listed_with_their_reasons(env: dict[str, str]) -> None:

@@ -146,7 +146,7 @@ def test_the_explanation_says_why_what_speaks_against_and_what_is_unknown() -> N
     assert found.headline.startswith("A confirmed Acme customer with 20,000 followers praised it in 5 posts")
     assert [reason.code for reason in found.why] == ["enthusiasm", "volume", "customer", "reach"]
     assert 1 <= len(found.why[0].quotes) <= 3
-    assert found.customer.evidence == ("3 orders on file", "in the customer file")
+    assert found.customer.evidence == ("in the customer file", "3 orders on file")
     assert [watch_out.code for watch_out in found.watch_outs] == ["criticism"]
     assert len(found.unknown) == 3
     assert found.notice.required
@@ -183,7 +183,7 @@ def test_copies_that_differ_only_in_words_or_link_end_alike_in_any_order() -> No
         assert one is not None
         assert other is not None
         assert (one.why, one.customer, one.score) == (other.why, other.customer, other.score)
-        assert "says: my new Acme" in one.customer.evidence
+        assert 'wrote "my new Acme"' in one.customer.evidence
         assert "https://x.example/1" in [quote.url for quote in one.why[0].quotes]
 
 
