@@ -76,6 +76,11 @@ class Network:
         """Of the opinion of a post, and towards a place."""
         return [round(float(t), 2) for t in self._w["temperature"]]
 
+    @property
+    def lean(self) -> float:
+        """What is added to the logit of neutral towards a place."""
+        return round(float(self._w["lean"][1]), 2)
+
     # --- words
 
     def types(self, words: Sequence[str]) -> Ints:
@@ -195,6 +200,7 @@ class Network:
         hidden = np.maximum(pooled @ self._w["O1"] + self._w["o1"], 0)
         whole = hidden @ self._w["O2"] + self._w["o2"] + self._pairs(types, starts)
         towards = self._towards(x, pooled, starts, lengths, places)
+        towards = towards + self._w["lean"]
         return _softmax(whole / self._w["temperature"][0]), _softmax(towards / self._w["temperature"][1])
 
     def _pool(self, x: Floats, words: Floats, starts: Ints, lengths: Ints) -> Floats:
