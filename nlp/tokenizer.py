@@ -17,10 +17,12 @@ EMOTICON = r"[<>]?[:;=8xX][\-o*']?[)\](\[dDpP/\\|@3*]{1,50}(?!\w)|<3+|\^_?\^|[oO
 ENTITY = r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{1,6});"
 # Each alternative consumes what it matches and bounds its repetitions: no input makes it backtrack far.
 # A mark inside a word makes no handle or hashtag (`me@united.com`); a full stop before a capital
-# ends a sentence though no space follows; hyphens and slashes part words (`Delta/United`).
+# ends a sentence though no space follows; hyphens and slashes part words (`Delta/United`). Some corpora
+# and tools write a gap into a handle (`@ so_me`) and before a clitic (`it 's`): each is one token still.
 # One space belongs to the token before it, other white space is a token of its own.
 PIECE = re.compile(
-    rf"(https?://\S{{1,2000}}|www\.\S{{1,2000}}|(?<!\w)[@#]\w{{1,200}}|{EMOTICON}|{EMOJI}|{ENTITY}"
+    rf"(https?://\S{{1,2000}}|www\.\S{{1,2000}}|(?<!\w)[@#]\w{{1,200}}|(?<=@ )\w{{1,200}}"
+    rf"|(?<=\w )['’](?:s|m|re|ve|ll|d)(?!\w)|{EMOTICON}|{EMOJI}|{ENTITY}"
     rf"|[^\W_]{{1,200}}(?:(?:['’]|(?!{ENTITY})&|\.(?![A-Z][a-z]))[^\W_]{{1,200}}){{0,8}}"
     r"|(?P<mark>[^\w\s])(?P=mark){0,50}|\S|\s+)( ?)"
 )

@@ -1,0 +1,36 @@
+"""What is a token of a post, and that none of its characters is lost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.vocab import Vocab
+
+from nlp.tokenizer import PostTokenizer, words_of
+
+_TOKENIZER = PostTokenizer(Vocab())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("@so_me #FlyDelta http://t.co/x", ["@so_me", "#FlyDelta", "http://t.co/x"]),
+        ("me@united.com", ["me", "@", "united.com"]),
+        ("RT @ so_me : hi", ["RT", "@", "so_me", ":", "hi"]),
+        ("it's fine, don't", ["it", "'s", "fine", ",", "do", "n't"]),
+        ("it 's fine , do n't", ["it", "'s", "fine", ",", "do", "n't"]),
+        ("we’ll see", ["we", "’ll", "see"]),
+        ("he said 's all", ["he", "said", "'s", "all"]),
+        ("a 'simple' one", ["a", "'", "simple", "'", "one"]),
+        ("so 'dear to me", ["so", "'", "dear", "to", "me"]),
+        ("Delta/United 20% off", ["Delta", "/", "United", "20", "%", "off"]),
+    ],
+)
+def test_tokens(text: str, words: list[str]) -> None:
+    """Handles, links and hashtags are whole, clitics apart, however a corpus spaces them."""
+    assert words_of(_TOKENIZER(text)) == words
+
+
+@given(st.text(alphabet=st.sampled_from("@#_' ’sdll:)\n&amp;Aé😍."), max_size=60))
+def test_no_character_is_lost(text: str) -> None:
+    """Tokens and the white space behind them are the text."""
+    assert _TOKENIZER(text).text == text
