@@ -3,6 +3,9 @@
 The component sets `doc._.sentiment`, and `span._.sentiment` for every span of `doc.spans["brands"]` and
 `doc.spans["targets"]`. The probabilities are calibrated; see the model card.
 
+Who begins a post with somebody's handle speaks to them: what is said of them alone in such a post is half
+what the post says as a whole.
+
 The name of a brand of the catalogue is not read, so that no brand is liked or disliked for its name:
 in its place the network sees a handle. A hashtag may say more than the name and is read.
 """
@@ -58,9 +61,10 @@ class TrainedSentiment:
         encoded: list[Floats | None] = []
         places: list[Place] = []
         spans: list[Span] = []
+        addressed: list[bool] = []
         read: list[Doc] = []
         for doc in docs:
-            asked = [*doc.spans.get("brands", ()), *doc.spans.get("targets", ())]
+            asked = _asked(doc)
             doc._.sentiment = UNREAD
             for span in asked:
                 span._.sentiment = UNREAD
@@ -71,6 +75,7 @@ class TrainedSentiment:
                 types, vectors = _named(doc)
             if not len(types):
                 continue
+            addressed += [_speaks_to(asked)] * len(asked)
             places += [Place(len(posts), span.start, span.end) for span in asked]
             spans += asked
             posts.append(types)
@@ -82,14 +87,34 @@ class TrainedSentiment:
         for n, vectors in zip(again, net.encode([posts[n] for n in again]), strict=True):
             encoded[n] = vectors
         whole, towards = net.opinions(posts, [x for x in encoded if x is not None], places)
+        at = np.flatnonzero(addressed)
+        towards[at] = _between(towards[at], whole[[places[n].post for n in at]])
         for doc, sentiment in zip(read, _sentiments(whole), strict=True):
             doc._.sentiment = sentiment
         for span, sentiment in zip(spans, _sentiments(towards), strict=True):
             span._.sentiment = sentiment
         for doc in read:
             if doc._.lang not in {None, "en"}:
-                for span in (*doc.spans.get("brands", ()), *doc.spans.get("targets", ())):
+                for span in _asked(doc):
                     span._.sentiment = doc._.sentiment
+
+
+def _asked(doc: Doc) -> list[Span]:
+    return [*doc.spans.get("brands", ()), *doc.spans.get("targets", ())]
+
+
+def _between(one: Floats, other: Floats) -> Floats:
+    """The geometric means of probabilities, as probabilities."""
+    both = np.sqrt(one * other)
+    shares: Floats = both / both.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _speaks_to(asked: Sequence[Span]) -> bool:
+    """Whether a post begins with a handle, and nobody else is asked about."""
+    if not asked or min(span.start for span in asked) or asked[0].doc[0].text[0] != "@":
+        return False
+    return len({span.label_ or span.text.lower() for span in asked}) == 1
 
 
 def _named(doc: Doc) -> tuple[Ints, Floats | None]:
