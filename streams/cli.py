@@ -5,6 +5,7 @@ it reads settings, calls the module that does the work, and prints.
 """
 
 import json
+import logging
 import os
 import sys
 import time
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from models.store import Store
 
 talk = Console(stderr=True, highlight=False)
+log = logging.getLogger(__name__)
 
 
 class _Group(typer.core.TyperGroup):
@@ -85,7 +87,10 @@ class _Group(typer.core.TyperGroup):
 
 
 def _tell(what: str, why: str, fix: str) -> None:
-    """An error as a person reads it."""
+    """An error as a person reads it, or as a line of the log where that is for programs."""
+    if logs.in_force().json:
+        log.error("%s: %s", what, why, extra={"fix": fix})
+        return
     talk.print(f"[bold red]{escape(what)}[/]: {escape(why)}.", soft_wrap=True)
     talk.print(f"[bold]Next:[/] {escape(fix)}.", soft_wrap=True)
 
@@ -164,12 +169,29 @@ def main(
     global _config  # noqa: PLW0603 -- the one option that stands before the command
     _config = config
     _Group.debug = debug
-    logs.configure("debug" if debug else "warning")
+    logs.configure(logs.Logging(debug=debug))
 
 
 def _settings(**flags: Any) -> Settings:
     settings = load(config_path(_config), **flags)
-    logs.configure("debug" if _Group.debug else settings.log_level)
+    logs.configure(logs.Logging(level=settings.log_level, debug=_Group.debug))
+    return settings
+
+
+def _settings_of_service(role: str, **flags: Any) -> Settings:
+    """Settings of a command that runs until it is stopped; from here on it logs as they say."""
+    how = logs.Logging(json=not sys.stderr.isatty(), role=role, debug=_Group.debug)
+    logs.configure(how)  # wrong settings are told in it, too
+    logs.serve_to_the_end()
+    settings = load(config_path(_config), **flags)
+    secret = settings.log_secret
+    logs.configure(
+        how._replace(
+            level=settings.log_level,
+            json=how.json if settings.log_format == "auto" else settings.log_format == "json",
+            secret=how.secret if secret is None else secret.get_secret_value().encode(),
+        )
+    )
     return settings
 
 
@@ -265,7 +287,7 @@ def worker(
     stop = Stop()  # before what takes a second to import
     from streams.supervision import run_worker
 
-    run_worker(_settings(), role.roles, stop)
+    run_worker(_settings_of_service(role), role.roles, stop)
 
 
 @app.command()
@@ -285,7 +307,7 @@ def exporter(
     from streams.stopping import Stop
 
     stop = Stop()
-    run_exporter(_settings(metrics=None if port is None else {"port": port}), stop)
+    run_exporter(_settings_of_service("exporter", metrics=None if port is None else {"port": port}), stop)
 
 
 @app.command("lag")
