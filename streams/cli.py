@@ -33,12 +33,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import SuperfanError
 from streams import logs
-from streams.printing import Output, print_rows
+from streams.printing import Output, print_findings, print_rows
 from streams.roles import Role
 from streams.settings import Settings, SettingsError, config_path, load
 
 if TYPE_CHECKING:
     from models.store import Store
+    from streams.health import Finding
 
 talk = Console(stderr=True, highlight=False)
 log = logging.getLogger(__name__)
@@ -247,8 +248,8 @@ def topics_list(output: Out = Output.TABLE) -> None:
                 "key": state.topic.key,
                 "cleanup": state.topic.config()["cleanup.policy"],
                 "retention_days": state.topic.retention_days,
-                "partitions": state.partitions or None,
-                "on_broker": "; ".join(state.differences) or "as it should be",
+                "partitions": len(state.partitions) or None,
+                "on_broker": str(state) or "as it should be",
                 "meaning": state.topic.meaning,
             }
             for state in states
@@ -688,16 +689,16 @@ def dead_letters_list(
 
 @app.command()
 def doctor(output: Out = Output.TABLE) -> None:
-    """Check broker, topics, store, text pipeline and Java; each finding comes with its fix. Exit 3 if any.
+    """Check settings, broker, topics, roles, clocks, store and text pipeline. Exit 3 with any finding.
 
-    Examples: `superfan doctor` | `superfan doctor -o json`
+    Each finding comes with its fix. Nothing is written anywhere.
+
+    Examples: `superfan doctor` | `superfan doctor -o json | jq 'select(.ok | not)'`
     """
     from streams.health import diagnose
 
     findings = diagnose(_settings())
-    print_rows(output, ({"check": f.check, "ok": f.ok, "found": f.found, "fix": f.fix} for f in findings))
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(3)
+    _print_findings(output, findings)
 
 
 @app.command()
@@ -714,9 +715,7 @@ def health(
     from streams.health import probe
 
     findings = probe(_settings(), role.roles)
-    print_rows(output, ({"check": f.check, "ok": f.ok, "found": f.found} for f in findings))
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(3)
+    _print_findings(output, findings)
 
 
 @app.command()
@@ -728,6 +727,17 @@ def config() -> None:
     settings = _settings()
     talk.print(f"from {config_path(_config)}, SUPERFAN_* and flags", soft_wrap=True)
     sys.stdout.write(json.dumps(settings.shown(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _print_findings(output: Output, findings: Sequence["Finding"]) -> None:
+    """Print findings; exits 3 when one is not well."""
+    if output is Output.TABLE:
+        print_findings((finding.check, finding.ok, finding.found, finding.fix) for finding in findings)
+    else:
+        print_rows(output, (finding.row() for finding in findings))
+    if wrong := sum(not finding.ok for finding in findings):
+        talk.print(f"{wrong} of {len(findings)} checks found something.")
+        raise typer.Exit(3)
 
 
 def _values(states: list[StateName] | None) -> list[str] | None:
