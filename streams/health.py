@@ -249,7 +249,7 @@ def _roles(
 def _role(role: Role, group: Mapping[str, Any], mine: Sequence[Place], oldest: float) -> Finding:
     members = group["members"]
     records = sum(place.behind for place in mine)
-    waits = f"{records:,} records wait, the oldest for {_duration(oldest)}" if records else "nothing waits"
+    waits = f"{records:,} wait, the oldest for {_duration(oldest)}" if records else "nothing waits"
     if not members:
         fix = f"start one: `superfan worker --role {role}`"
         return Finding(role, not records, f"no worker; {waits}", fix)
