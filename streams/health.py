@@ -260,7 +260,7 @@ def _role(role: Role, group: Mapping[str, Any], mine: Sequence[Place], oldest: f
     taken = sum(
         len(topic["partitions"])
         for member in members
-        for topic in member["member_assignment"]["assigned_partitions"]
+        for topic in (member["member_assignment"] or {}).get("assigned_partitions", ())
     )
     said = f"{workers}, {taken} of {len(mine)} partitions; {waits}"
     if taken < len(mine):
