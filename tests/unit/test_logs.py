@@ -6,14 +6,18 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
+from models.codec import Codec
 from models.errors import SuperfanError
 from models.outcomes import Reason, Rejected
 from models.posts import Post
+from models.ticks import Clock
 from streams import logs, topics
+from streams.state import KeyedState
 
 HOSTILE = 'I love\n{"level": "error"}\r\x1b[31m\u2028@you\x00'
 log = logging.getLogger("streams.test")
@@ -140,3 +144,18 @@ def test_whoever_looks_for_a_flaw_sees_everything(capsys: pytest.CaptureFixture[
     assert "Traceback" in text
     assert "its own words" in text
     assert "a request" in text
+
+
+def test_a_refused_state_is_said_once_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    """Older states behind newer ones are one line a batch: how many, and where the last of them stands."""
+    logs.configure(logs.Logging("info", json=True, secret=b"s"))
+    codec = Codec(Clock)
+    newer, older = codec.pack(Clock(9, 3)), codec.pack(Clock(4, 2))
+    state = KeyedState(topics.changelog("authors"))
+    values = [newer, older, older]
+    state.take(1, [SimpleNamespace(key=b"x:1", value=v, offset=n) for n, v in enumerate(values)])
+    (line,) = in_json(capsys)
+    assert state.read(1, b"x:1") == newer
+    assert state.stale_refused == 2
+    assert (line["level"], line["topic"], line["partition"]) == ("warning", state.changelog, 1)
+    assert (line["offset"], line["count"], line["author"]) == (2, 2, logs.hashed(b"x:1"))
