@@ -180,7 +180,7 @@ class Work:
     @property
     def fields(self) -> dict[str, Any]:
         """The record as logs have it."""
-        return {"role": self._delivery.pace.role, **logs.position(*self.tp, self.offset, self.key)}
+        return {"role": self._delivery.role, **logs.position(*self.tp, self.offset, self.key)}
 
     @property
     def complete(self) -> bool:
@@ -247,6 +247,7 @@ class Delivery:
 
     def __init__(self, app: "ReliableApp", window: int) -> None:
         self._app = app
+        self.role = app.role
         self.pace = meters.Pace(app.role)
         self._window = window
         self._begun: dict[TP, deque[Work]] = defaultdict(deque)

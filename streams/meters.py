@@ -113,7 +113,7 @@ class Pace:
     """How fast one role works, and how far it is behind."""
 
     def __init__(self, role: str) -> None:
-        self.role = role
+        self._role = role
         self._latencies: dict[str, Histogram] = {}
         self._newest_ms = 0
         self._processed = metrics.PROCESSED.labels(role)
@@ -124,7 +124,7 @@ class Pace:
         """All that a record led to was confirmed; `now` in epoch seconds."""
         latency = self._latencies.get(topic)
         if latency is None:
-            latency = self._latencies[topic] = metrics.PIPELINE_LATENCY.labels(self.role, topic)
+            latency = self._latencies[topic] = metrics.PIPELINE_LATENCY.labels(self._role, topic)
         latency.observe(max(0.0, now - arrived_ms / 1000))
         if arrived_ms > self._newest_ms:
             self._newest_ms = arrived_ms
