@@ -1,8 +1,9 @@
 """Topics on the broker against the one table: created when missing, compared when there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, RetriableError, TopicAlreadyExistsError
@@ -27,14 +28,36 @@ class TopicError(SuperfanError):
     """The topics on the broker are not as the table says."""
 
 
+class Difference(NamedTuple):
+    """A setting of a topic that is not what the table says; of `PARTITIONS` the number is meant."""
+
+    name: str
+    found: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.found}, should be {self.wanted}"
+
+
+PARTITIONS = "partitions"
+
+
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic as it is on the broker; `differences` is empty when it is as the table says."""
+    """A topic as it is on the broker; `differences` is empty when it is there as the table says."""
 
     topic: Topic
-    exists: bool
-    partitions: int
-    differences: tuple[str, ...]
+    partitions: tuple[Mapping[str, Any], ...] = ()
+    """as the broker describes each: leader, replicas, those in sync; none when there is no such topic"""
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the broker has it."""
+        return bool(self.partitions)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.differences)) if self.exists else "missing"
 
 
 @contextmanager
@@ -63,22 +86,23 @@ def compare(
     table = list(table)
     known = set(client.list_topics())
     there = [topic.name for topic in table if topic.name in known]
-    partitions = {t["name"]: len(t["partitions"]) for t in client.describe_topics(there)} if there else {}
+    described = {t["name"]: tuple(t["partitions"]) for t in client.describe_topics(there)} if there else {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
     configs = client.describe_configs(resources, config_filter="all")["topic"] if there else {}
     states = []
     for topic in table:
         if topic.name not in known:
-            states.append(TopicState(topic, False, 0, ("missing",)))
+            states.append(TopicState(topic))
             continue
+        partitions = described[topic.name]
         wrong = []
-        if partitions[topic.name] != settings.topics.partitions:
-            wrong.append(f"partitions is {partitions[topic.name]}, should be {settings.topics.partitions}")
+        if len(partitions) != settings.topics.partitions:
+            wrong.append(Difference(PARTITIONS, str(len(partitions)), str(settings.topics.partitions)))
         for name, wanted in topic.config().items():
             found = configs[topic.name][name]["value"]
             if set(found.split(",")) != set(wanted.split(",")):
-                wrong.append(f"{name} is {found}, should be {wanted}")
-        states.append(TopicState(topic, True, partitions[topic.name], tuple(wrong)))
+                wrong.append(Difference(name, found, wanted))
+        states.append(TopicState(topic, partitions, tuple(wrong)))
     return states
 
 
@@ -90,11 +114,11 @@ def apply(client: KafkaAdminClient, settings: Settings, table: Iterable[Topic] =
     """
     states = compare(client, settings, table)
     missing = [state.topic for state in states if not state.exists]
-    if wrong := [state for state in states if state.exists and state.differences]:
+    if wrong := [state for state in states if state.differences]:
         raise TopicError(
             f"{len(wrong)} topics on the broker differ from the table",
-            "; ".join(f"{state.topic.name}: {', '.join(state.differences)}" for state in wrong),
-            "alter them with Kafka's own tools, or set topics.partitions to what they have",
+            "; ".join(f"{state.topic.name}: {state}" for state in wrong),
+            "`superfan doctor` says how to alter each; or set topics.partitions to what they have",
         )
     for topic in missing:
         new = NewTopic(

@@ -13,12 +13,15 @@ from multiprocessing.connection import wait
 
 from models.outcomes import Reason, Rejected
 from nlp.enrichment import Enricher, Raw, Result
-from streams import meters, metrics
+from streams import logs, meters, metrics
+from streams.roles import Role
 
 log = logging.getLogger(__name__)
 
 Build = Callable[[], Enricher]
 """Makes the enricher inside a child; must be picklable."""
+
+_ROLE = {"role": Role.ENRICH}
 
 STARTS = 3
 """times that loading the pipelines is tried"""
@@ -26,8 +29,9 @@ STARTS = 3
 _enricher: Enricher | None = None
 
 
-def _start_child(build: Build) -> None:
+def _start_child(build: Build, logging_: logs.Logging) -> None:
     global _enricher  # noqa: PLW0603 -- one pipeline for the life of the child
+    logs.configure(logging_)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _enricher = build()
 
@@ -89,7 +93,7 @@ class Annotators:
             except BrokenProcessPool:
                 if not left:
                     raise
-                log.warning("A text pipeline died while it was loaded; trying again")
+                log.warning("A text pipeline died while it was loaded; trying again", extra=_ROLE)
             else:
                 return
 
@@ -119,7 +123,10 @@ class Annotators:
             return await asyncio.get_running_loop().run_in_executor(pool, _enrich, records)
         except BrokenProcessPool:
             if self._pool is pool:
-                log.warning("A text pipeline died; starting a new pool and searching the batch")
+                log.warning(
+                    "A text pipeline died; starting a new pool and searching the batch",
+                    extra=_ROLE | {"count": len(records)},
+                )
                 self._pool = self._new_pool(self._processes)
                 self.restarts += 1
                 metrics.NLP_RESTARTS.inc()
@@ -150,5 +157,5 @@ class Annotators:
             processes,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_child,
-            initargs=(self._build,),
+            initargs=(self._build, logs.in_force()),
         )

@@ -197,8 +197,8 @@ def _kinds(schema: Schema, prefix: str = "") -> Iterator[tuple[str, str]]:
             name = ref.removeprefix(_COMPONENTS)
             yield prefix + name.rpartition(".")[2], name
         case {"anyOf": choices}:
-            for choice in choices:
-                yield from _kinds(choice, prefix)
+            for number, choice in enumerate(choices):
+                yield from _kinds(choice, "" if number else prefix)
         case {"enum": values}:
             yield prefix + ", ".join(map(str, values)), ""
         case {"type": "array", "items": items}:

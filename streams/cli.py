@@ -5,6 +5,7 @@ it reads settings, calls the module that does the work, and prints.
 """
 
 import json
+import logging
 import os
 import sys
 import time
@@ -32,14 +33,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import SuperfanError
 from streams import logs
-from streams.printing import Output, print_rows
+from streams.printing import Output, print_findings, print_rows
 from streams.roles import Role
 from streams.settings import Settings, SettingsError, config_path, load
 
 if TYPE_CHECKING:
     from models.store import Store
+    from streams.health import Finding
 
 talk = Console(stderr=True, highlight=False)
+log = logging.getLogger(__name__)
 
 
 class _Group(typer.core.TyperGroup):
@@ -85,7 +88,10 @@ class _Group(typer.core.TyperGroup):
 
 
 def _tell(what: str, why: str, fix: str) -> None:
-    """An error as a person reads it."""
+    """An error as a person reads it, or as a line of the log where that is for programs."""
+    if logs.in_force().json:
+        log.error("%s: %s", what, why, extra={"fix": fix})
+        return
     talk.print(f"[bold red]{escape(what)}[/]: {escape(why)}.", soft_wrap=True)
     talk.print(f"[bold]Next:[/] {escape(fix)}.", soft_wrap=True)
 
@@ -164,12 +170,29 @@ def main(
     global _config  # noqa: PLW0603 -- the one option that stands before the command
     _config = config
     _Group.debug = debug
-    logs.configure("debug" if debug else "warning")
+    logs.configure(logs.Logging(debug=debug))
 
 
 def _settings(**flags: Any) -> Settings:
     settings = load(config_path(_config), **flags)
-    logs.configure("debug" if _Group.debug else settings.log_level)
+    logs.configure(logs.Logging(level=settings.log_level, debug=_Group.debug))
+    return settings
+
+
+def _settings_of_service(role: str, **flags: Any) -> Settings:
+    """Settings of a command that runs until it is stopped; from here on it logs as they say."""
+    how = logs.Logging(json=not sys.stderr.isatty(), role=role, debug=_Group.debug)
+    logs.configure(how)  # wrong settings are told in it, too
+    logs.serve_to_the_end()
+    settings = load(config_path(_config), **flags)
+    secret = settings.log_secret
+    logs.configure(
+        how._replace(
+            level=settings.log_level,
+            json=how.json if settings.log_format == "auto" else settings.log_format == "json",
+            secret=how.secret if secret is None else secret.get_secret_value().encode(),
+        )
+    )
     return settings
 
 
@@ -225,8 +248,8 @@ def topics_list(output: Out = Output.TABLE) -> None:
                 "key": state.topic.key,
                 "cleanup": state.topic.config()["cleanup.policy"],
                 "retention_days": state.topic.retention_days,
-                "partitions": state.partitions or None,
-                "on_broker": "; ".join(state.differences) or "as it should be",
+                "partitions": len(state.partitions) or None,
+                "on_broker": str(state) or "as it should be",
                 "meaning": state.topic.meaning,
             }
             for state in states
@@ -265,7 +288,7 @@ def worker(
     stop = Stop()  # before what takes a second to import
     from streams.supervision import run_worker
 
-    run_worker(_settings(), role.roles, stop)
+    run_worker(_settings_of_service(role), role.roles, stop)
 
 
 @app.command()
@@ -285,7 +308,7 @@ def exporter(
     from streams.stopping import Stop
 
     stop = Stop()
-    run_exporter(_settings(metrics=None if port is None else {"port": port}), stop)
+    run_exporter(_settings_of_service("exporter", metrics=None if port is None else {"port": port}), stop)
 
 
 @app.command("lag")
@@ -666,16 +689,16 @@ def dead_letters_list(
 
 @app.command()
 def doctor(output: Out = Output.TABLE) -> None:
-    """Check broker, topics, store, text pipeline and Java; each finding comes with its fix. Exit 3 if any.
+    """Check settings, broker, topics, roles, clocks, store and text pipeline. Exit 3 with any finding.
 
-    Examples: `superfan doctor` | `superfan doctor -o json`
+    Each finding comes with its fix. Nothing is written anywhere.
+
+    Examples: `superfan doctor` | `superfan doctor -o json | jq 'select(.ok | not)'`
     """
     from streams.health import diagnose
 
     findings = diagnose(_settings())
-    print_rows(output, ({"check": f.check, "ok": f.ok, "found": f.found, "fix": f.fix} for f in findings))
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(3)
+    _print_findings(output, findings)
 
 
 @app.command()
@@ -692,9 +715,7 @@ def health(
     from streams.health import probe
 
     findings = probe(_settings(), role.roles)
-    print_rows(output, ({"check": f.check, "ok": f.ok, "found": f.found} for f in findings))
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(3)
+    _print_findings(output, findings)
 
 
 @app.command()
@@ -706,6 +727,17 @@ def config() -> None:
     settings = _settings()
     talk.print(f"from {config_path(_config)}, SUPERFAN_* and flags", soft_wrap=True)
     sys.stdout.write(json.dumps(settings.shown(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _print_findings(output: Output, findings: Sequence["Finding"]) -> None:
+    """Print findings; exits 3 when one is not well."""
+    if output is Output.TABLE:
+        print_findings((finding.check, finding.ok, finding.found, finding.fix) for finding in findings)
+    else:
+        print_rows(output, (finding.row() for finding in findings))
+    if wrong := sum(not finding.ok for finding in findings):
+        talk.print(f"{wrong} of {len(findings)} checks found something.")
+        raise typer.Exit(3)
 
 
 def _values(states: list[StateName] | None) -> list[str] | None:

@@ -40,7 +40,10 @@ async def run(app: ReliableApp, partitions: int, newest: Callable[[], int]) -> N
             ]
             await asyncio.gather(*confirmed)
         except (KafkaError, ProducerSendError, Fenced) as error:
-            log.warning("The day %s could not be said to have begun: %s; trying again", iso_day(today), error)
+            log.warning(
+                "The day %s could not be said to have begun: %s; trying again", iso_day(today), error,
+                extra={"role": app.role, "topic": topics.TICKS},
+            )  # fmt: skip
             continue
         sent = today
-        log.info("The day %s has begun", iso_day(today))
+        log.info("The day %s has begun", iso_day(today), extra={"role": app.role})

@@ -1,13 +1,20 @@
 """Where records go that cannot be used, and when a worker stops rather than reject a whole topic."""
 
+import logging
+import time
 from collections import Counter, deque
 
 from models.dead_letters import dead_letter
 from models.errors import SuperfanError
 from models.outcomes import Reason, Rejected
 from models.records import encode
-from streams import meters, metrics, topics
+from streams import logs, meters, metrics, topics
 from streams.delivery import Work
+
+log = logging.getLogger(__name__)
+
+SAY_SECONDS = 10.0
+"""A reason is logged at most once in so long a time for each topic: a flood of bad records floods no log."""
 
 
 class TooManyDeadLetters(SuperfanError):
@@ -25,6 +32,8 @@ class DeadLetters:
         self._max_share = max_share
         self._recent: deque[Reason | None] = deque(maxlen=of_last)
         self._reasons: Counter[Reason] = Counter()
+        self._unsaid: Counter[tuple[str, Reason]] = Counter()
+        self._said_at: dict[tuple[str, Reason], float] = {}
         metrics.DEAD_LETTER_SHARE.labels(role).set_function(self.share)
         metrics.DEAD_LETTER_LIMIT.labels(role).set(max_share)
 
@@ -45,6 +54,7 @@ class DeadLetters:
         """
         self._note(rejection.reason)
         meters.rejected(self._role, rejection)
+        self._say(work, rejection.reason)
         tp = work.tp
         letter = dead_letter(
             rejection,
@@ -55,6 +65,17 @@ class DeadLetters:
             at_ms=work.timestamp_ms,
         )
         work.send(topics.DEAD_LETTERS, work.key, encode(letter))
+
+    def _say(self, work: Work, reason: Reason) -> None:
+        """Log a rejection, with how many like it there were since the last that was logged."""
+        like = work.tp.topic, reason
+        self._unsaid[like] += 1
+        now = time.monotonic()
+        if now - self._said_at.get(like, -SAY_SECONDS) >= SAY_SECONDS:
+            self._said_at[like] = now
+            where = logs.position(work.tp.topic, work.tp.partition, work.offset, work.key)
+            fields = {"role": self._role, **where, "reason": reason, "count": self._unsaid.pop(like)}
+            log.info("Sent to dead letters", extra=fields)
 
     def _note(self, reason: Reason | None) -> None:
         recent = self._recent

@@ -62,7 +62,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams import meters, metrics
+from streams import logs, meters, metrics
 from streams.state import KeyedState, restore
 
 log = logging.getLogger(__name__)
@@ -178,6 +178,11 @@ class Work:
         return self.tp.partition
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """The record as logs have it."""
+        return {"role": self._delivery.role, **logs.position(*self.tp, self.offset, self.key)}
+
+    @property
     def complete(self) -> bool:
         """Finished, and everything sent was confirmed."""
         return self._finished and not self._pending
@@ -242,6 +247,7 @@ class Delivery:
 
     def __init__(self, app: "ReliableApp", window: int) -> None:
         self._app = app
+        self.role = app.role
         self.pace = meters.Pace(app.role)
         self._window = window
         self._begun: dict[TP, deque[Work]] = defaultdict(deque)
@@ -699,7 +705,10 @@ class ReliableApp(faust.App):
             restored = await restore(self.states, missing, bootstrap=self._bootstrap, wanted=wanted)
             if restored is None:
                 return False
-            log.info("Recovered %d partitions from %d changelog records in %.1f s", len(missing), *restored)
+            log.info(
+                "Recovered %d partitions from %d changelog records in %.1f s",
+                len(missing), *restored, extra={"role": self.role},
+            )  # fmt: skip
         while mine and not self.lease.confirmed():
             if not wanted():
                 return False
@@ -753,7 +762,7 @@ def agent(app: ReliableApp, topic: str, step: Step) -> None:
             try:
                 step(work)
             except Exception as error:
-                log.exception("Processing %s[%d]@%d failed", work.tp.topic, work.tp.partition, work.offset)
+                log.exception("A record could not be processed", extra=work.fields)
                 await app.fail(error)
                 raise
             app.delivery.pace.step(time.perf_counter() - began)
@@ -782,7 +791,7 @@ def long_agent(app: ReliableApp, topic: str, step: LongStep) -> None:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                log.exception("Processing %s[%d]@%d failed", work.tp.topic, work.tp.partition, work.offset)
+                log.exception("A record could not be processed", extra=work.fields)
                 await app.fail(error)
                 raise
             if done:
@@ -827,7 +836,7 @@ def batch_agent(
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            log.exception("Processing a batch of %s failed", batch[0].tp.topic)
+            log.exception("A batch could not be processed", extra=batch[0].fields | {"count": len(batch)})
             await app.fail(error)
         finally:
             free.release()

@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 
 from models.errors import SuperfanError
 from models.store import Store
-from models.tables import COSTS_READ
+from models.tables import COSTS_READ, RATES_UNTIL
 from models.times import instant, rfc3339
 from streams import admin, endpoint, metrics
 from streams.lag import Place, onlooker, places, waiting
@@ -84,7 +84,10 @@ def of_broker(client: KafkaAdminClient, consumer: KafkaConsumer, partitions: int
         metrics.LAG_SECONDS.name: {_where(place): age for place, age in ages.items()},
         metrics.TOPIC_RECORDS.name: written,
         metrics.CONSUMED.name: consumed,
-        metrics.BENCHMARK.name: {("costs",): instant(COSTS_READ) / 1000},
+        metrics.BENCHMARK.name: {
+            ("costs",): instant(COSTS_READ) / 1000,
+            ("engagement",): instant(RATES_UNTIL) / 1000,
+        },
     }
 
 

@@ -232,7 +232,7 @@ BENCHMARK = _measured(
     "benchmark_timestamp_seconds",
     "seconds",
     ("benchmark",),
-    "when the figures we compare with were read",
+    "of when the figures are that we show (costs) and compare with (engagement)",
 )
 
 BY_NAME = {metric.name: metric for metric in TABLE}

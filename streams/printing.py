@@ -49,6 +49,19 @@ def print_table(rows: list[Mapping[str, Any]]) -> None:
     out_console().print(table)
 
 
+def print_findings(findings: Iterable[tuple[str, bool, str, str]]) -> None:
+    """Checks on standard output, `(check, ok, found, fix)` each; where one is not well, the fix below it."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check, ok, found, fix in findings:
+        table.add_row("[green]✓[/]" if ok else "[bold red]✗[/]", _cell(check), _cell(found))
+        if not ok:
+            table.add_row("", "", f"[bold]{_cell(f'→ {fix}')}[/]")
+    out_console().print(table)
+
+
 def out_console() -> Console:
     """Standard output for people; wide enough for a table when it is no terminal."""
     console = Console(highlight=False)

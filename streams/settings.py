@@ -135,7 +135,9 @@ class Settings(BaseSettings):
     store_url: SecretStr = SecretStr("sqlite:///superfan.db")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "text", "json"] = "auto"
-    """auto is text on a terminal and JSON elsewhere"""
+    """of worker and exporter; auto is text on a terminal and JSON elsewhere"""
+    log_secret: SecretStr | None = None
+    """key of the hash under which authors appear in logs; without one, each process makes its own"""
     brands: tuple[Brand, ...] = Field(min_length=1)
     tiers: Tiers = Tiers()
     customers: Customers = Customers()

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from models.codec import version_of
-from streams import metrics
+from streams import logs, metrics
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class KeyedState:
         """
         states = self._states[partition]
         grown = 0
+        refused: list[ConsumerRecord] = []
         for record in records:
             key, value = record.key, record.value
             held = states.get(key)
@@ -104,13 +105,21 @@ class KeyedState:
                 version_of(value)
                 grown += len(key) + len(value)
             elif version_of(value) < version_of(held):
-                self.stale_refused += 1
-                metrics.STALE_STATES.labels(self.name).inc()
+                refused.append(record)
                 continue
             else:
                 grown += len(value) - len(held)
             states[key] = value
         self._bytes[partition] += grown
+        if refused:
+            self._refuse(partition, refused)
+
+    def _refuse(self, partition: int, records: Sequence[ConsumerRecord]) -> None:
+        """Count older states and say where the last of them stands."""
+        self.stale_refused += len(records)
+        metrics.STALE_STATES.labels(self.name).inc(len(records))
+        where = logs.position(self.changelog, partition, records[-1].offset, records[-1].key)
+        log.warning("Older states refused", extra={"role": "profile", **where, "count": len(records)})
 
     def _put(self, partition: int, key: bytes, value: bytes | None) -> None:
         states = self._states[partition]
@@ -175,7 +184,7 @@ async def restore(
             consumer.pause(*finished)
             if time.monotonic() - told > PROGRESS_SECONDS:
                 told = time.monotonic()
-                log.info("Recovering: %d of at most %d records read", done, total)
+                log.info("Recovering: %d of at most %d records read", done, total, extra={"role": "profile"})
     finally:
         await consumer.stop()
         metrics.RECOVERY_REMAINING.set(0)

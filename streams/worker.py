@@ -15,6 +15,7 @@ from streams import meters
 from streams.annotators import Annotators
 from streams.app import enrich_app, profile_app, sink_app
 from streams.delivery import DeliveryError, Fenced, ReliableApp
+from streams.logs import words_of
 from streams.roles import Role
 from streams.settings import Settings
 from streams.vitals import BEAT, Vitals
@@ -95,7 +96,7 @@ async def _start(app: ReliableApp) -> None:
 
 async def _stop(app: ReliableApp, *, drain: bool) -> None:
     if drain and not await app.drain_and_commit():
-        log.warning("%s could not finish in time; what is left is processed again later", app.conf.id)
+        log.warning("Not finished in time; what is left is processed again later", extra={"role": app.role})
     await app.delivery.stop()
     await app.stop()
 
@@ -114,7 +115,7 @@ async def _first_of(stop: asyncio.Event, apps: Sequence[ReliableApp]) -> BaseExc
 def _explained(failure: BaseException) -> SuperfanError:
     if isinstance(failure, SuperfanError):
         return failure
-    why = str(failure) or repr(failure)
+    why = words_of(failure)
     if isinstance(failure, KafkaError | Fenced) or (isinstance(failure, DeliveryError) and failure.passing):
         fix = "check that it is up and has room (`superfan doctor`)"
         return BrokerLost("The worker lost the broker", why, fix)

@@ -172,8 +172,9 @@ OVERVIEW = Dashboard(
                 "short", {"overdue": "sum(superfan_notices_overdue)"}, "stat", (1, 1), width=3,
             ),
             Panel(
-                "Age of the cost figures",
-                "Time since what a post costs was read at its source. Over half a year: read it again.",
+                "Age of the figures",
+                "Time since what a post costs was read, and since the posts of the usual engagement. Over half a year, "
+                "or red: read them anew (`models/tables`).",
                 "s", {"{{benchmark}}": "time() - superfan_benchmark_timestamp_seconds"}, "stat", (15552000, 31104000),
                 width=3,
             ),

@@ -119,6 +119,11 @@ class Store:
         """The revision this code works with."""
         return _revisions()[0]
 
+    @staticmethod
+    def knows(revision: str) -> bool:
+        """Whether this code can bring a schema of this revision up to date."""
+        return revision in _revisions()
+
     # --- writing
 
     def apply(self, changes: Sequence[Change]) -> Applied:
@@ -165,6 +170,13 @@ class Store:
         """Returns when the database answers."""
         with self._connection("answer") as connection:
             connection.execute(sa.select(1))
+
+    def clock(self) -> float | None:
+        """The database's own time in epoch seconds; None where it has no clock but this machine's."""
+        if not self._postgres:
+            return None
+        with self._connection("answer") as connection:
+            return float(connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")))
 
     def candidate(self, key: str) -> Candidate | None:
         """One candidate, or None."""

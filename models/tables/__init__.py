@@ -70,6 +70,9 @@ _RATES: Mapping[tuple[str, str | None], Rate] = {
     for row in _read("benchmarks")["rates"]
 }
 
+RATES_UNTIL: str = f"{min(rate.year for rate in _RATES.values())}-12-31"
+"""the last day of the year whose posts the oldest of the usual reactions were counted in"""
+
 NICHES: Mapping[str, Niche] = {
     row["name"]: Niche(
         row["place"],

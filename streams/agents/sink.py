@@ -47,7 +47,10 @@ class Sink:
             except StoreUnavailable as error:
                 self.away = error
                 metrics.STORE_ERRORS.inc()
-                log.warning("The store is away, trying again in %.1f s: %s", wait, error)
+                log.warning(
+                    "The store is away, trying again in %.1f s: %s", wait, error,
+                    extra=batch[0].fields | {"count": len(batch)},
+                )  # fmt: skip
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_WAIT, wait * 2)
             else:

@@ -196,6 +196,7 @@ def _worker(settings: Settings, log: Path) -> Iterator[_Worker]:
         "SUPERFAN_CONFIG": str(DEMO_CONFIG),
         "SUPERFAN_BROKER_URL": settings.broker_url,
         "SUPERFAN_STORE_URL": settings.store_url.get_secret_value(),
+        "SUPERFAN_LOG_FORMAT": "text",  # a person reads it, if a worker ends
     }
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "streams", "worker"], env=environment, stderr=out)

@@ -73,7 +73,7 @@ def settings_of(
     file = tmp / "superfan.toml"
     file.write_text(of(resources, "ConfigMap")[volume["configMap"]["name"]]["data"]["superfan.toml"])
     for env in container["env"]:
-        if env["name"] != "SUPERFAN_CONFIG":
+        if env["name"] not in {"SUPERFAN_CONFIG", "SUPERFAN_LOG_SECRET"}:
             patch.setenv(env["name"], env.get("value", "postgresql+psycopg://superfan@postgres/superfan"))
     return load(file)
 
@@ -167,8 +167,8 @@ def test_a_worker_has_no_more_rights_than_it_needs(overlays: dict[str, list[Reso
             "capabilities": {"drop": ["ALL"]},
         }
         assert [m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")] == ["/tmp"]  # noqa: S108
-        secrets = [env["name"] for env in container["env"] if "valueFrom" in env]
-        assert secrets == (["SUPERFAN_STORE_URL"] if role is Role.SINK else [])
+        secrets = {env["name"] for env in container["env"] if "valueFrom" in env}
+        assert secrets == {"SUPERFAN_LOG_SECRET"} | ({"SUPERFAN_STORE_URL"} if role is Role.SINK else set())
         assert {"cpu", "memory"} == container["resources"]["requests"].keys()
         assert "memory" in container["resources"]["limits"]
 

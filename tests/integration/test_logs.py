@@ -1,0 +1,116 @@
+"""What a real worker says while people send it what people send."""
+
+import hmac
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from streams import admin, topics
+from streams.broker import Broker
+from streams.reading import records
+from streams.roles import Role
+from tests.malformed import GOOD
+from tests.running import WorkerProcess, feed, feed_keyed, settings_for, wait_until_done, worker
+
+MARK = "zq7private"
+HOSTILE = f'{MARK} \n{{"level": "error"}}\r\x1b[31m\u2028\u202e@{MARK} <script> %s {{0}} \\'
+HASH_KEY = "a key of the test"
+
+
+def post(n: int, **changes: Any) -> bytes:
+    """A post in which whatever a person can choose is marked."""
+    author = {
+        "id": f"{MARK}{n}",
+        "handle": f"{MARK}{n}",
+        "name": HOSTILE,
+        "bio": HOSTILE,
+        "followers": 20_000,
+    }
+    text = f"@united thank you, I love it. {HOSTILE}"
+    return json.dumps({**GOOD, "id": f"x:{MARK}{n}", "text": text, "author": author, **changes}).encode()
+
+
+def bad() -> list[bytes]:
+    """Records that cannot be used, each for another reason, and each with the mark in it."""
+    return [
+        b'{"not json ' + HOSTILE.encode(),
+        json.dumps([HOSTILE]).encode(),
+        post(1, kind=HOSTILE),
+        post(2, platform=HOSTILE),
+        post(3, created_at=HOSTILE),
+        post(4, id=HOSTILE + "9" * 300),
+        post(5, author={"id": f"\x00{MARK}"}),
+        post(6, text={MARK: 1}),
+    ]
+
+
+def lines(running: WorkerProcess) -> list[dict[str, Any]]:
+    """Every line that a worker said, each of which must be an object."""
+    return [json.loads(line) for line in running.log.read_bytes().splitlines()]
+
+
+def test_a_worker_says_where_and_whose_and_nothing_that_anybody_wrote(
+    own_broker: Broker, tmp_path: Path
+) -> None:
+    """Hostile posts, rejected records, a text process that is killed and a crash: each line is one JSON
+    object, has the position of the record it is about, and none has a text, a handle, an id or a key."""
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    options = {
+        "SUPERFAN_LOG_LEVEL": "debug",
+        "SUPERFAN_LOG_SECRET": HASH_KEY,
+        "SUPERFAN_WORKER__PROCESSES": "1",
+    }
+    key = f"x:{MARK}0".encode()
+    with worker(settings, tmp_path / "worker.log", **options) as running:
+        for name in (topics.MENTIONS, topics.CUSTOMERS, topics.FEEDBACK, topics.ERASURES):
+            feed_keyed(settings, name, [(key, value) for value in bad()])
+        feed_keyed(settings, topics.ENRICHED, [(key, HOSTILE.encode())])
+        feed_keyed(settings, topics.PROFILES, [(b"United/" + key, HOSTILE.encode())])
+        feed(settings, [post(n) for n in range(100)])
+        wait_until_done(settings, running)
+        kill_text_process(running)
+        feed(settings, [post(n) for n in range(100, 200)])
+        wait_until_done(settings, running)
+        feed_keyed(settings, topics.AUTHOR_FACTS, [(key, json.dumps({"kind": HOSTILE}).encode())])
+        assert running.process.wait(60) == 1
+
+    met = [record.value for record in records(settings, topics.DEAD_LETTERS)]
+    assert len(met) >= 4 * len(bad()) + 2
+    assert all(MARK.encode() in value for value in met), "what was sent was not what the worker met"
+    said = lines(running)
+    assert MARK.encode() not in running.log.read_bytes()
+    assert all({"time", "level", "logger", "message", "role"} <= line.keys() for line in said)
+    assert {line["role"] for line in said} == {"all", *Role}
+
+    hashed = hmac.new(HASH_KEY.encode(), key, "sha256").hexdigest()[:16]
+    rejected = [line for line in said if line["message"] == "Sent to dead letters"]
+    assert {line["role"] for line in rejected} == set(Role)
+    assert all({"topic", "partition", "offset", "reason", "count"} <= line.keys() for line in rejected)
+    assert {line["author"] for line in rejected if line["topic"] in {"enriched", "profiles"}} == {hashed}
+    assert any("text pipeline died" in line["message"] for line in said)
+    (crash,) = (line for line in said if line["message"] == "A record could not be processed")
+    assert (crash["role"], crash["topic"], crash["offset"]) == ("profile", topics.AUTHOR_FACTS, 0)
+    assert (crash["level"], crash["author"]) == ("error", hashed)
+    assert crash["error"]["type"] == "ValidationError"
+    assert crash["error"]["at"][-1].startswith("streams.agents.profile:")
+    assert said[-1]["level"] == "error"
+    assert "fix" in said[-1]
+
+
+def kill_text_process(running: WorkerProcess) -> None:
+    """Kill the worker's text process, as the system does when memory is short."""
+    pid = running.process.pid
+    spawned = [
+        child
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    for child in spawned:
+        os.kill(child, signal.SIGKILL)
+    assert spawned
+    time.sleep(0.2)

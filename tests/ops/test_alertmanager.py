@@ -1,0 +1,113 @@
+"""Whom an alert reaches, with what, and what keeps silent: a real Alertmanager with the committed file."""
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.ops.programs import DEPLOY, free_port, get, program, run
+
+CONFIG = DEPLOY / "alertmanager/alertmanager.yml"
+ALERTS: dict[str, dict[str, str]] = {
+    rule["alert"]: {"alertname": rule["alert"], **rule["labels"]}
+    for path in sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
+    for group in yaml.safe_load(path.read_text())["groups"]
+    for rule in group["rules"]
+    if "alert" in rule
+}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_is_routed_by_its_severity(alert: str) -> None:
+    """`amtool` sends a page to the pager and a ticket to the tickets, by the labels that the rule gives."""
+    labels = [f"{name}={value}" for name, value in ALERTS[alert].items()]
+    said = run("amtool", "config", "routes", "test", f"--config.file={CONFIG}", *labels)
+    receivers = {"page": "pager", "ticket": "tickets"}
+    assert said.splitlines()[0] == receivers[ALERTS[alert]["severity"]]
+
+
+class Alertmanager:
+    """A running server."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def send(self, *alerts: dict[str, str]) -> None:
+        """Alerts by their labels, as Prometheus sends them."""
+        body = json.dumps([{"labels": labels} for labels in alerts]).encode()
+        request = urllib.request.Request(  # noqa: S310 -- loopback
+            f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 -- loopback
+
+    def groups(self) -> list[Any]:
+        """What it would tell, notice by notice."""
+        status, text = get(f"{self.url}/api/v2/alerts/groups")
+        assert status == 200, text
+        return list(json.loads(text))
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
+    """The committed file at work; whoever it would tell is out of reach."""
+    port = free_port()
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program("prometheus-alertmanager"), f"--config.file={CONFIG}", f"--storage.path={tmp_path}/data",
+             f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while get(f"http://127.0.0.1:{port}/-/ready")[0] != 200:
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+        yield Alertmanager(port)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_night_is_one_call_and_its_causes_are_told_apart(alertmanager: Alertmanager) -> None:
+    """A page holds back the ticket about the same objective and nothing else; workers that are down are one
+    notice, causes are one a role and one a brand."""
+    alertmanager.send(
+        ALERTS["SuperfanFreshnessBurnsFast"],
+        ALERTS["SuperfanFreshnessBurnsSlowly"],
+        ALERTS["SuperfanQualityBurnsSlowly"],
+        *(ALERTS["SuperfanWorkerDown"] | {"instance": f"enrich-{n}"} for n in range(8)),
+        *(ALERTS["SuperfanLagKeepsRising"] | {"role": role} for role in ("enrich", "profile")),
+        *(ALERTS["SuperfanSentimentDrop"] | {"brand": brand} for brand in ("A", "B")),
+    )
+    deadline = time.monotonic() + 30
+    while not any(alert["status"]["inhibitedBy"] for g in alertmanager.groups() for alert in g["alerts"]):
+        assert time.monotonic() < deadline, alertmanager.groups()
+        time.sleep(0.2)
+    groups = alertmanager.groups()
+    held = {
+        alert["labels"]["alertname"]
+        for group in groups
+        for alert in group["alerts"]
+        if alert["status"]["inhibitedBy"]
+    }
+    assert held == {"SuperfanFreshnessBurnsSlowly"}
+    told = sorted(
+        (group["receiver"]["name"], group["labels"]["alertname"], len(group["alerts"])) for group in groups
+    )
+    assert told == [
+        ("pager", "SuperfanFreshnessBurnsFast", 1),
+        ("tickets", "SuperfanFreshnessBurnsSlowly", 1),
+        ("tickets", "SuperfanLagKeepsRising", 1),
+        ("tickets", "SuperfanLagKeepsRising", 1),
+        ("tickets", "SuperfanQualityBurnsSlowly", 1),
+        ("tickets", "SuperfanSentimentDrop", 1),
+        ("tickets", "SuperfanSentimentDrop", 1),
+        ("tickets", "SuperfanWorkerDown", 8),
+    ]
