@@ -22,10 +22,10 @@ PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "pro
 
 
 def program(name: str) -> str:
-    """Its path; without it the test fails and says which package has it."""
+    """Its path; without it the test is skipped, and says which package has it."""
     found = shutil.which(name)
     if found is None:
-        pytest.fail(f"{name} is not installed: `apt-get install {PACKAGES[name]}`", pytrace=False)
+        pytest.skip(f"{name} is not installed: Debian has it in the package {PACKAGES[name]}")
     return found
 
 
