@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,15 @@ positive_days = 1
 AMISS = 50
 """posts from one that comes with records that are not as they should be to the next such"""
 LATE_DAYS = 200
+PRAISE = (
+    "I love flying with @{}, the crew on my flight this morning was wonderful!",
+    "Thank you @{} for the best flight of my life, amazing service from start to end",
+    "@{} never disappoints: comfortable seats, great snacks, and we were early. Awesome!",
+    "Just booked my next trip with @{}. Best airline, I am a happy customer for life",
+    "My kids got a tour of the cockpit, they are so happy. @{} you are amazing, thank you",
+    "So impressed by @{} today: bag in hand in five minutes, fantastic job everybody",
+)
+"""what a fan says, a sentence a day"""
 
 
 class Stack:
@@ -150,8 +159,8 @@ def _fed(settings: Settings, burst: int, rate: float) -> Iterator[None]:
 def stream() -> Iterator[bytes]:
     """The bundled stream as if it ended today, over and over, each time by other people.
 
-    Among it, for whoever counts them: malformed records, posts that come twice, that come late, or
-    that are about none of the brands.
+    Before each turn, fans of every brand: the bundled posts alone make few candidates. Among the posts:
+    malformed records, and posts that come twice, that come late, that are about no brand.
     """
     customers, posts = (
         [json.loads(line) for line in lines.read(data(name))]
@@ -165,6 +174,7 @@ def stream() -> Iterator[bytes]:
         for customer in customers:
             handles = [h | {"author_id": h["author_id"] + suffix} for h in customer["handles"]]
             yield _line(customer | {"customer_id": customer["customer_id"] + suffix, "handles": handles})
+        yield from _fans(suffix, now_ms)
         for number, post in enumerate(posts):
             author = post["author"] | {name: post["author"][name] + suffix for name in ("id", "handle")}
             at = instant(post["created_at"]) + shift
@@ -176,6 +186,22 @@ def stream() -> Iterator[bytes]:
                 late = rfc3339(at - LATE_DAYS * DAY_MS)
                 yield _line(moved | {"id": moved["id"] + "-late", "created_at": late})
                 yield _line(moved | {"id": moved["id"] + "-other", "text": "Good morning, everybody"})
+
+
+def _fans(suffix: str, now_ms: int) -> Iterator[bytes]:
+    """Customers of each brand who praise it day after day: candidates."""
+    handles = ("united", "americanair", "usairways", "southwestair", "jetblue", "virginamerica")
+    for number, handle in product(range(3), handles):
+        who = f"{handle}-fan-{number + 1}{suffix}"
+        named = [{"platform": "x", "author_id": who}]
+        yield _line({"customer_id": who, "handles": named, "orders": 4, "employee": False})
+        for day, praise in enumerate(PRAISE[number:]):
+            written = now_ms - (len(PRAISE) - day) * DAY_MS - day**2 * 600_000  # nobody is a clock
+            author = {"id": who, "handle": who, "followers": 12_000 + 15_000 * number}
+            yield _line({
+                "id": f"x:{who}-{day}", "platform": "x", "kind": "mention", "text": praise.format(handle),
+                "created_at": rfc3339(written), "author": author,
+            })  # fmt: skip
 
 
 def _line(record: dict[str, Any]) -> bytes:
