@@ -6,23 +6,43 @@ on the hot path, called by the worker's loop: a record may cost a few microsecon
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import version
-from typing import Any, Protocol
+from itertools import product
+from typing import Any, Final, Protocol, get_args
 
 from prometheus_client import Histogram
 
+from models.annotations import Label
 from models.author import CountedPost, Event, Judged, Outcome
 from models.comparison import BoardChange
+from models.explanation import FIRED
 from models.opinions import Opinion
-from models.outcomes import Dropped, Rejected
+from models.outcomes import Dropped, DropReason, Reason, Rejected
 from models.store import Applied
 from nlp.enrichment import Enriched, Result
-from streams import metrics
+from streams import metrics, topics
+from streams.settings import Settings
 from streams.state import KeyedState
 
 CUES = ("giveaway", "sponsored", "ambiguous")
+CHANGES = ("written", "stale", "deleted")
+OUTCOMES: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    "enrich": (("kept", ""), *(("dropped", reason) for reason in DropReason)),
+    "profile": tuple((became, "") for became in ("kept", "late", "duplicate", "replayed", "ignored")),
+    "sink": (("kept", ""),),
+}
+"""By role, what may become of a record, and why; a dead letter of any it may become besides."""
+ENDS: Final[Mapping[str, Sequence[str]]] = {
+    "candidate": ("entered",),
+    "watch": ("watched",),
+    "accepted": ("feedback",),
+    "declined": ("feedback",),
+    "cooled": ("low_score", "inauthentic"),
+    "none": ("insufficient", "excluded", "erased", "expired"),
+}
+"""The states of an author for a brand, and why each comes about."""
 
 # Looking a labelled series up costs as much as counting: those of every record are looked up once.
 _outcome = cache(metrics.OUTCOMES.labels)
@@ -87,9 +107,8 @@ def shadowed(brand: str, change: BoardChange, points: float) -> None:
 def stored(applied: Applied, records: int, seconds: float) -> None:
     """The store has committed a batch of so many usable records."""
     metrics.STORE_SECONDS.observe(seconds)
-    metrics.STORE_ROWS.labels("written").inc(applied.written)
-    metrics.STORE_ROWS.labels("stale").inc(applied.stale)
-    metrics.STORE_ROWS.labels("deleted").inc(applied.deleted)
+    for change in CHANGES:
+        metrics.STORE_ROWS.labels(change).inc(getattr(applied, change))
     _outcome("sink", "kept", "").inc(records)
 
 
@@ -164,9 +183,41 @@ def watch(app: Running) -> None:
         metrics.STALE_STATES.labels(state.name)
 
 
-def built(model_version: str) -> None:
-    """Say what runs."""
-    metrics.BUILD.labels(version("superfan"), model_version).set(1)
+def exposed(settings: Settings, by: Collection[str]) -> None:
+    """Show what runs, and as 0 what may be counted by these roles and has not been yet.
+
+    A rate needs two points: of a series that begins with the first dead letter it does not see that one.
+    """
+    metrics.BUILD.labels(version("superfan"), settings.rules.model_version).set(1)
+    for role in OUTCOMES.keys() & by:
+        for outcome, reason in (*OUTCOMES[role], *(("dead_letter", reason) for reason in Reason)):
+            _outcome(role, outcome, reason)
+    if "enrich" in by:
+        for topic, platform in product(topics.POSTS, (*settings.lawful, "unknown")):
+            metrics.POSTS.labels(topic, platform)
+    if "profile" in by:
+        for brand in (brand.name for brand in settings.brands):
+            _exposed(brand, shadow=settings.shadow.config is not None)
+        for rule in FIRED:
+            _rule(rule)
+    if "sink" in by:
+        for change in CHANGES:
+            metrics.STORE_ROWS.labels(change)
+
+
+def _exposed(brand: str, *, shadow: bool) -> None:
+    _score(brand)
+    for label in get_args(Label):
+        _opinion(brand, label)
+    for cue in CUES:
+        _cue(brand, cue)
+    for before, after in product(ENDS, ENDS):
+        for reason in ENDS[after] if before != after else ():
+            _transition(brand, before, after, reason)
+    if shadow:
+        _shadow_points(brand)
+        for verdict in get_args(BoardChange):
+            _shadow(brand, verdict)
 
 
 def _became(outcome: Outcome) -> str:
