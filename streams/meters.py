@@ -12,7 +12,7 @@ from importlib.metadata import version
 from itertools import product
 from typing import Any, Final, Protocol, get_args
 
-from prometheus_client import Histogram
+from prometheus_client import Gauge
 
 from models.annotations import Label
 from models.author import CountedPost, Event, Judged, Outcome
@@ -25,6 +25,7 @@ from nlp.enrichment import Enriched, Result
 from streams import metrics, topics
 from streams.settings import Settings
 from streams.state import KeyedState
+from streams.tallies import Spread
 
 CUES = ("giveaway", "sponsored", "ambiguous")
 CHANGES = ("written", "stale", "deleted")
@@ -45,6 +46,7 @@ ENDS: Final[Mapping[str, Sequence[str]]] = {
 """The states of an author for a brand, and why each comes about."""
 
 # Looking a labelled series up costs as much as counting: those of every record are looked up once.
+_event_latency = metrics.EVENT_LATENCY.labels()
 _outcome = cache(metrics.OUTCOMES.labels)
 _opinion = cache(metrics.OPINIONS.labels)
 _cue = cache(metrics.CUES.labels)
@@ -90,7 +92,7 @@ def folded(event: Event, outcome: Outcome) -> None:
     if isinstance(event, CountedPost):
         _outcome("profile", _became(outcome), "").inc()
         if outcome.counted:
-            metrics.EVENT_LATENCY.observe(max(0.0, time.time() - event.ms / 1000))
+            _event_latency.observe(max(0.0, time.time() - event.ms / 1000))
             newest.seen(event.ms)
             for opinion in outcome.counted:
                 _said(opinion)
@@ -113,19 +115,18 @@ def stored(applied: Applied, records: int, seconds: float) -> None:
 
 
 class Newest:
-    """The newest event time counted in this process."""
+    """The newest instant that was seen, as a gauge shows it."""
 
-    def __init__(self) -> None:
+    def __init__(self, gauge: Gauge) -> None:
         self._ms = 0
+        gauge.set_function(lambda: self._ms / 1000)
 
     def seen(self, ms: int) -> None:
-        """A post written at this instant was counted."""
-        if ms > self._ms:
-            self._ms = ms
-            metrics.WATERMARK.set(ms / 1000)
+        """Something of this instant was seen."""
+        self._ms = max(self._ms, ms)
 
 
-newest = Newest()
+newest = Newest(metrics.WATERMARK)
 
 
 class Pace:
@@ -133,9 +134,8 @@ class Pace:
 
     def __init__(self, role: str) -> None:
         self._role = role
-        self._latencies: dict[str, Histogram] = {}
-        self._newest_ms = 0
-        self._processed = metrics.PROCESSED.labels(role)
+        self._latencies: dict[str, Spread] = {}
+        self._newest = Newest(metrics.PROCESSED.labels(role))
         self._rebalances = metrics.REBALANCES.labels(role)
         self._steps = metrics.STEP_SECONDS.labels(role)
 
@@ -145,9 +145,7 @@ class Pace:
         if latency is None:
             latency = self._latencies[topic] = metrics.PIPELINE_LATENCY.labels(self._role, topic)
         latency.observe(max(0.0, now - arrived_ms / 1000))
-        if arrived_ms > self._newest_ms:
-            self._newest_ms = arrived_ms
-            self._processed.set(arrived_ms / 1000)
+        self._newest.seen(arrived_ms)
 
     def step(self, seconds: float) -> None:
         """The step of an agent took so long."""
