@@ -17,6 +17,7 @@ from tests.ops.stack import Stack, stack
 from tests.ops.test_rules import BOARDS, RULES, queries
 from tests.running import worker
 
+pytestmark = pytest.mark.timeout(900)  # as long as it may take where the machine has much else to do
 ENDPOINTS = ("enrich", "profile", "sink", "exporter")
 
 
@@ -27,7 +28,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-def until(wrong: Callable[[], object], limit: float = 120) -> None:
+def until(wrong: Callable[[], object], limit: float = 240) -> None:
     """Returns when nothing is wrong any more."""
     deadline = time.monotonic() + limit
     while found := wrong():
