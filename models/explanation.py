@@ -38,7 +38,7 @@ FITS = 0.5
 BENCHMARK_MONTHS = 18
 """age from which a benchmark is called old, from the end of the year it counts"""
 
-_FIRED = {
+FIRED = {
     "flood": "More than 72 posts about the brand on one day",
     "promoted": "A large share of the posts is sponsored, a contest or a repost",
     "clockwork": "Posts come at nearly even intervals, as a program's do",
@@ -50,6 +50,7 @@ _FIRED = {
     "follower_steps": "Followers grew by exactly a round number, as bought ones do",
     "mass_following": "Follows more than 1,500 others",
 }
+"""the rules of authenticity by code: what is said when one fired"""
 _EXCLUDED = {
     "employee": "Works for the brand",
     "do_not_contact": "Does not want to be contacted",
@@ -306,7 +307,7 @@ def _themes(brand: str, verdict: Verdict, standing: Standing, rules: Rules) -> s
 def _watch_outs(brand: str, verdict: Verdict, standing: Standing, rules: Rules) -> tuple[WatchOut, ...]:
     tally, known = verdict.tally, verdict.components
     found = [WatchOut(code=code, text=_EXCLUDED[code]) for code in standing.exclusions]
-    found += [WatchOut(code=code, text=_FIRED[code]) for code in sorted(verdict.severities)]
+    found += [WatchOut(code=code, text=FIRED[code]) for code in sorted(verdict.severities)]
     if tally.complaints:
         text = f"Has also complained, in {_many(tally.complaints, 'post')}"
         found.append(WatchOut(code="criticism", text=text))

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from typing import Any
@@ -24,7 +24,7 @@ class EndpointError(SuperfanError):
 
 
 @contextmanager
-def serving(settings: Settings, by: Iterable[str], vitals: Vitals, *others: Collector) -> Iterator[None]:
+def serving(settings: Settings, by: Collection[str], vitals: Vitals, *others: Collector) -> Iterator[None]:
     """Serve what `by` (roles, or the exporter) expose, and how they are, until the block ends.
 
     In a thread of its own: it answers while the worker's loop is busy or stuck. Does nothing when
@@ -34,7 +34,7 @@ def serving(settings: Settings, by: Iterable[str], vitals: Vitals, *others: Coll
     if at.port is None:
         yield
         return
-    meters.built(settings.rules.model_version)
+    meters.exposed(settings, by)
     probes = {"/live": vitals.stuck, "/ready": vitals.unready}
 
     class Answer(MetricsHandler):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import ExitStack
+from itertools import product
 
 from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient
@@ -61,12 +62,12 @@ def _measure_until_lost(
             while not asked.is_set():
                 vitals.beat()
                 asking = of_broker(client, consumer, settings.topics.partitions)
-                measured.publish(_merged(asking, of_store(store)))
+                measured.publish(_merged(asking, of_store(store, settings)))
                 asked.wait(settings.metrics.every)
     except (SuperfanError, KafkaError, OSError) as error:
         log.warning("The broker cannot be asked: %s", error)
         vitals.beat()
-        measured.publish(_merged(_dependency("broker", up=False), of_store(store)))
+        measured.publish(_merged(_dependency("broker", up=False), of_store(store, settings)))
         asked.wait(settings.metrics.every)
 
 
@@ -91,19 +92,20 @@ def of_broker(client: KafkaAdminClient, consumer: KafkaConsumer, partitions: int
     }
 
 
-def of_store(store: Store) -> Found:
-    """What the store knows of candidates; where it is away, that."""
+def of_store(store: Store, settings: Settings) -> Found:
+    """What the store knows of candidates, wanted tiers without any included; where it is away, that."""
     try:
         counts = store.census()
         overdue = store.notices_overdue(rfc3339(time.time_ns() // 1_000_000))
     except SuperfanError as error:
         log.warning("The store cannot be asked: %s", error)
         return _dependency("store", up=False)
+    brands = [brand.name for brand in settings.brands]
+    nobody: Rows = dict.fromkeys(product(brands, ("candidate",), settings.tiers.wanted), 0.0)
+    found: Rows = {(brand, state, tier or "unknown"): count for (brand, state, tier), count in counts.items()}
     return _dependency("store", up=True) | {
-        metrics.CANDIDATES.name: {
-            (brand, state, tier or "unknown"): count for (brand, state, tier), count in counts.items()
-        },
-        metrics.NOTICES_OVERDUE.name: {(brand,): count for brand, count in overdue.items()},
+        metrics.CANDIDATES.name: {**nobody, **found},
+        metrics.NOTICES_OVERDUE.name: {(brand,): overdue.get(brand, 0) for brand in brands},
     }
 
 

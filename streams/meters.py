@@ -6,25 +6,47 @@ on the hot path, called by the worker's loop: a record may cost a few microsecon
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import version
-from typing import Any, Protocol
+from itertools import product
+from typing import Any, Final, Protocol, get_args
 
-from prometheus_client import Histogram
+from prometheus_client import Gauge
 
+from models.annotations import Label
 from models.author import CountedPost, Event, Judged, Outcome
 from models.comparison import BoardChange
+from models.explanation import FIRED
 from models.opinions import Opinion
-from models.outcomes import Dropped, Rejected
+from models.outcomes import Dropped, DropReason, Reason, Rejected
 from models.store import Applied
 from nlp.enrichment import Enriched, Result
-from streams import metrics
+from streams import metrics, topics
+from streams.settings import Settings
 from streams.state import KeyedState
+from streams.tallies import Spread
 
 CUES = ("giveaway", "sponsored", "ambiguous")
+CHANGES = ("written", "stale", "deleted")
+OUTCOMES: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    "enrich": (("kept", ""), *(("dropped", reason) for reason in DropReason)),
+    "profile": tuple((became, "") for became in ("kept", "late", "duplicate", "replayed", "ignored")),
+    "sink": (("kept", ""),),
+}
+"""By role, what may become of a record, and why; a dead letter of any it may become besides."""
+ENDS: Final[Mapping[str, Sequence[str]]] = {
+    "candidate": ("entered",),
+    "watch": ("watched",),
+    "accepted": ("feedback",),
+    "declined": ("feedback",),
+    "cooled": ("low_score", "inauthentic"),
+    "none": ("insufficient", "excluded", "erased", "expired"),
+}
+"""The states of an author for a brand, and why each comes about."""
 
 # Looking a labelled series up costs as much as counting: those of every record are looked up once.
+_event_latency = metrics.EVENT_LATENCY.labels()
 _outcome = cache(metrics.OUTCOMES.labels)
 _opinion = cache(metrics.OPINIONS.labels)
 _cue = cache(metrics.CUES.labels)
@@ -70,7 +92,8 @@ def folded(event: Event, outcome: Outcome) -> None:
     if isinstance(event, CountedPost):
         _outcome("profile", _became(outcome), "").inc()
         if outcome.counted:
-            metrics.EVENT_LATENCY.observe(max(0.0, time.time() - event.ms / 1000))
+            age = time.time() - event.ms / 1000
+            _event_latency.observe(age if age > 0 else 0.0)
             newest.seen(event.ms)
             for opinion in outcome.counted:
                 _said(opinion)
@@ -87,26 +110,24 @@ def shadowed(brand: str, change: BoardChange, points: float) -> None:
 def stored(applied: Applied, records: int, seconds: float) -> None:
     """The store has committed a batch of so many usable records."""
     metrics.STORE_SECONDS.observe(seconds)
-    metrics.STORE_ROWS.labels("written").inc(applied.written)
-    metrics.STORE_ROWS.labels("stale").inc(applied.stale)
-    metrics.STORE_ROWS.labels("deleted").inc(applied.deleted)
+    for change in CHANGES:
+        metrics.STORE_ROWS.labels(change).inc(getattr(applied, change))
     _outcome("sink", "kept", "").inc(records)
 
 
 class Newest:
-    """The newest event time counted in this process."""
+    """The newest instant that was seen, as a gauge shows it."""
 
-    def __init__(self) -> None:
+    def __init__(self, gauge: Gauge) -> None:
         self._ms = 0
+        gauge.set_function(lambda: self._ms / 1000)
 
     def seen(self, ms: int) -> None:
-        """A post written at this instant was counted."""
-        if ms > self._ms:
-            self._ms = ms
-            metrics.WATERMARK.set(ms / 1000)
+        """Something of this instant was seen."""
+        self._ms = ms if ms > self._ms else self._ms  # max() would take three times as long
 
 
-newest = Newest()
+newest = Newest(metrics.WATERMARK)
 
 
 class Pace:
@@ -114,9 +135,8 @@ class Pace:
 
     def __init__(self, role: str) -> None:
         self._role = role
-        self._latencies: dict[str, Histogram] = {}
-        self._newest_ms = 0
-        self._processed = metrics.PROCESSED.labels(role)
+        self._latencies: dict[str, Spread] = {}
+        self._newest = Newest(metrics.PROCESSED.labels(role))
         self._rebalances = metrics.REBALANCES.labels(role)
         self._steps = metrics.STEP_SECONDS.labels(role)
 
@@ -125,10 +145,9 @@ class Pace:
         latency = self._latencies.get(topic)
         if latency is None:
             latency = self._latencies[topic] = metrics.PIPELINE_LATENCY.labels(self._role, topic)
-        latency.observe(max(0.0, now - arrived_ms / 1000))
-        if arrived_ms > self._newest_ms:
-            self._newest_ms = arrived_ms
-            self._processed.set(arrived_ms / 1000)
+        age = now - arrived_ms / 1000
+        latency.observe(age if age > 0 else 0.0)
+        self._newest.seen(arrived_ms)
 
     def step(self, seconds: float) -> None:
         """The step of an agent took so long."""
@@ -164,9 +183,41 @@ def watch(app: Running) -> None:
         metrics.STALE_STATES.labels(state.name)
 
 
-def built(model_version: str) -> None:
-    """Say what runs."""
-    metrics.BUILD.labels(version("superfan"), model_version).set(1)
+def exposed(settings: Settings, by: Collection[str]) -> None:
+    """Show what runs, and as 0 what may be counted by these roles and has not been yet.
+
+    A rate needs two points: of a series that begins with the first dead letter it does not see that one.
+    """
+    metrics.BUILD.labels(version("superfan"), settings.rules.model_version).set(1)
+    for role in OUTCOMES.keys() & by:
+        for outcome, reason in (*OUTCOMES[role], *(("dead_letter", reason) for reason in Reason)):
+            _outcome(role, outcome, reason)
+    if "enrich" in by:
+        for topic, platform in product(topics.POSTS, (*settings.lawful, "unknown")):
+            metrics.POSTS.labels(topic, platform)
+    if "profile" in by:
+        for brand in (brand.name for brand in settings.brands):
+            _exposed(brand, shadow=settings.shadow.config is not None)
+        for rule in FIRED:
+            _rule(rule)
+    if "sink" in by:
+        for change in CHANGES:
+            metrics.STORE_ROWS.labels(change)
+
+
+def _exposed(brand: str, *, shadow: bool) -> None:
+    _score(brand)
+    for label in get_args(Label):
+        _opinion(brand, label)
+    for cue in CUES:
+        _cue(brand, cue)
+    for before, after in product(ENDS, ENDS):
+        for reason in ENDS[after] if before != after else ():
+            _transition(brand, before, after, reason)
+    if shadow:
+        _shadow_points(brand)
+        for verdict in get_args(BoardChange):
+            _shadow(brand, verdict)
 
 
 def _became(outcome: Outcome) -> str:
@@ -181,9 +232,10 @@ def _became(outcome: Outcome) -> str:
 
 def _said(opinion: Opinion) -> None:
     _opinion(opinion.brand, opinion.sentiment.label).inc()
-    for cue in CUES:
-        if getattr(opinion, cue):
-            _cue(opinion.brand, cue).inc()
+    if opinion.giveaway or opinion.sponsored or opinion.ambiguous:
+        for cue in CUES:
+            if getattr(opinion, cue):
+                _cue(opinion.brand, cue).inc()
 
 
 def _judged(judged: Judged) -> None:

@@ -12,18 +12,15 @@ from typing import Final, Literal, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
     GCCollector,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
-    disable_created_metrics,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
+from streams.tallies import Counter, Histogram
 
 PREFIX = "superfan_"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -64,7 +61,7 @@ def _row(collector: C, unit: str, labels: Sequence[str], by: Sequence[By]) -> C:
 
 
 def _counter(name: str, unit: str, labels: Sequence[str], by: Sequence[By], meaning: str) -> Counter:
-    return _row(Counter(PREFIX + name, meaning, labels, registry=None), unit, labels, by)
+    return _row(Counter(PREFIX + name, meaning, labels), unit, labels, by)
 
 
 def _gauge(name: str, unit: str, labels: Sequence[str], by: Sequence[By], meaning: str) -> Gauge:
@@ -74,8 +71,7 @@ def _gauge(name: str, unit: str, labels: Sequence[str], by: Sequence[By], meanin
 def _histogram(  # noqa: PLR0917 -- the columns of a table
     name: str, unit: str, labels: Sequence[str], by: Sequence[By], buckets: Sequence[float], meaning: str
 ) -> Histogram:
-    made = Histogram(PREFIX + name, meaning, labels, registry=None, buckets=buckets)
-    return _row(made, unit, labels, by)
+    return _row(Histogram(PREFIX + name, meaning, labels, buckets), unit, labels, by)
 
 
 def _measured(kind: str, name: str, unit: str, labels: Sequence[str], meaning: str) -> Metric:

@@ -40,16 +40,16 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-class WorkerProcess:
-    """`superfan worker` in a process of its own."""
+class SuperfanProcess:
+    """A command of `superfan` that runs until it is stopped, in a process of its own."""
 
     def __init__(
-        self, settings: Settings, log: Path, role: str = "all", *, within: Sequence[str] = (), **extra: str
+        self, settings: Settings, log: Path, *command: str, within: Sequence[str] = (), **extra: str
     ) -> None:
         self.log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [*within, sys.executable, "-m", "streams", "worker", "--role", role],
+                [*within, sys.executable, "-m", "streams", *command],
                 env=environment(settings) | extra,
                 stderr=out,
                 stdout=out,
@@ -69,11 +69,20 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"the worker did not stop; it said: {self.said()}") from None
+            raise AssertionError(f"it did not stop; it said: {self.said()}") from None
 
     def said(self) -> str:
         """Its last words."""
         return self.log.read_text(errors="replace")[-4000:]
+
+
+class WorkerProcess(SuperfanProcess):
+    """`superfan worker` in a process of its own."""
+
+    def __init__(
+        self, settings: Settings, log: Path, role: str = "all", *, within: Sequence[str] = (), **extra: str
+    ) -> None:
+        super().__init__(settings, log, "worker", "--role", role, within=within, **extra)
 
 
 @contextmanager

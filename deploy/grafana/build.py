@@ -227,7 +227,9 @@ PIPELINE = Dashboard(
                 "Reasons are those of `superfan dead-letters list`. `poison`: keep the record as a test; others: tell "
                 "the sender.",
                 "cps",
-                {"{{role}} {{reason}}": rate("superfan_outcomes_total", "role, reason", 'outcome="dead_letter"')},
+                {"{{role}}": rate("superfan_outcomes_total", "role", 'outcome="dead_letter"'),
+                 "{{role}} {{reason}}":
+                 rate("superfan_outcomes_total", "role, reason", 'outcome="dead_letter"') + " > 0"},
             ),
             Panel(
                 "Dead letters against the limit",
@@ -326,7 +328,7 @@ KAFKA = Dashboard(
                 "Last record done",
                 "How long ago what a role was last done with had arrived; from inside the workers. Far above the age "
                 "of the oldest that waits: nothing comes in.",
-                "s", {"{{role}}": "time() - max by (role) (superfan_processed_timestamp_seconds)"},
+                "s", {"{{role}}": "time() - (max by (role) (superfan_processed_timestamp_seconds) > 0)"},
             ),
         ],
         "Do workers keep their partitions?": [
@@ -376,7 +378,7 @@ KAFKA = Dashboard(
             Panel(
                 "Newest post counted",
                 "How long ago it was written. Hours, while posts come in: a source sends history.",
-                "s", {"ago": "time() - max(superfan_watermark_timestamp_seconds)"}, "stat",
+                "s", {"ago": "time() - (max(superfan_watermark_timestamp_seconds) > 0)"}, "stat",
             ),
         ],
         "Does the store keep up?": [
@@ -452,10 +454,10 @@ LISTENING = Dashboard(
             ),
             Panel(
                 "Changes of state, by reason",
-                "Over the range shown. Many `low_score` or `silent`: the campaign is over; `inauthentic`: look at them.",
+                "Over the range shown. Many `low_score`: the campaign is over; `inauthentic`: look at them.",
                 "short",
                 {"{{before}} to {{after}}, {{reason}}":
-                 f"sum by (before, after, reason) (increase(superfan_transitions_total{{{BRAND}}}[$__range]))"},
+                 f"sum by (before, after, reason) (increase(superfan_transitions_total{{{BRAND}}}[$__range])) > 0"},
                 "bars", width=12,
             ),
             Panel(

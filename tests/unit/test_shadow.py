@@ -28,11 +28,9 @@ lawful_basis = "a test"
 def counted() -> dict[str, float]:
     """The shadow's verdicts about the brand so far, and the sum of judgements."""
     found = {
-        verdict: metrics.SHADOW.labels("Acme", verdict)._value.get()
-        for verdict in ("agree", "enters", "leaves")
+        verdict: metrics.SHADOW.labels("Acme", verdict).value for verdict in ("agree", "enters", "leaves")
     }
-    buckets = metrics.SHADOW_POINTS.labels("Acme")._buckets
-    return found | {"compared": sum(bucket.get() for bucket in buckets)}
+    return found | {"compared": sum(metrics.SHADOW_POINTS.labels("Acme").counts)}
 
 
 def watched(rules: Rules, shadow: Rules) -> dict[str, float]:
@@ -64,9 +62,9 @@ def test_the_difference_of_the_scores_is_counted_with_its_sign() -> None:
     """Rules that see only the customer file score higher: nothing below zero is observed."""
     sure = Weights(**dict.fromkeys(Weights.model_fields, 0.0) | {"customer": 1.0})
     histogram = metrics.SHADOW_POINTS.labels("Acme")
-    at_most_zero = sum(bucket.get() for bucket in histogram._buckets[: metrics.POINTS.index(0) + 1])
+    at_most_zero = sum(histogram.counts[: metrics.POINTS.index(0) + 1])
     watched(RULES, RULES.model_copy(update={"weights": sure}))
-    assert sum(bucket.get() for bucket in histogram._buckets[: metrics.POINTS.index(0) + 1]) == at_most_zero
+    assert sum(histogram.counts[: metrics.POINTS.index(0) + 1]) == at_most_zero
 
 
 def test_the_other_file_is_found_beside_the_live_one(tmp_path: Path) -> None:
