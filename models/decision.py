@@ -68,6 +68,8 @@ class Verdict:
     because: Because
     entered: int | None
     """the event day on which the author became a candidate"""
+    low_since: int | None
+    """of a candidate whose score is below the one that it leaves at: the first evaluated day of that"""
     leaves: int | None
     """the day on which a candidate of whom nothing more is heard will leave, as things stand: what the
     window lets go of before then may still change it"""
@@ -129,10 +131,11 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
     for day in walk.silent_days(as_of, evaluated_on, limits.enter_of_last):
         points = in_silence(day)
         walk.step(tally, points, a, eligible, rules)
-    leaves = None
+    low_since = leaves = None
     if walk.state == "candidate":
+        low_since = walk.low_since
         end = as_of + rules.window.keep_days
-        low = walk.low_since
+        low = low_since
         if low is None:
             low = evaluated_on + 1
             low += bisect_left(range(low, end), True, key=lambda day: in_silence(day) < limits.leave_score)
@@ -170,6 +173,7 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
         state=state,
         because=because,
         entered=walk.entered,
+        low_since=low_since,
         leaves=leaves,
     )
 
