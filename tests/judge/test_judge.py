@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -65,7 +65,12 @@ def test_facts_in_between_change_nothing(small: World, reader: judging.Reader) -
 
 
 def backtest(
-    world: World, folder: Path, posts: Sequence[Sequence[bytes]], facts: Mapping[str, Sequence[bytes]]
+    world: World,
+    folder: Path,
+    *,
+    posts: Sequence[Sequence[bytes]],
+    customers: Sequence[bytes],
+    feedback: Sequence[bytes],
 ) -> list[bytes]:
     """The records that `superfan backtest` writes, without their revision, when the posts are these files
     and the window keeps all of the world."""
@@ -73,7 +78,8 @@ def backtest(
     tally = backtesting.run(
         world.settings.model_copy(update={"window": judging.WHOLE}),
         posts=parts,
-        **{name: _written(folder / f"{name}.jsonl", lines) for name, lines in facts.items()},
+        customers=_written(folder / "customers.jsonl", customers),
+        feedback=_written(folder / "feedback.jsonl", feedback),
         tick=iso_day(judging.END // DAY_S),
         out=folder,
     )
@@ -92,8 +98,9 @@ def _written(file: Path, lines: Sequence[bytes]) -> Path:
 def straight(small: World, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """What is found when everything comes once, as it was written."""
     posts = list(dict.fromkeys(value for _, value in small.posts))
-    facts = {"customers": small.customers, "feedback": [value for _, value in small.feedback]}
-    return backtest(small, tmp_path_factory.mktemp("straight"), [posts], facts)
+    feedback = [value for _, value in small.feedback]
+    folder = tmp_path_factory.mktemp("straight")
+    return backtest(small, folder, posts=[posts], customers=small.customers, feedback=feedback)
 
 
 @settings(deadline=None, max_examples=3)
@@ -107,9 +114,11 @@ def test_shuffled_doubled_and_split_input_gives_the_same_bytes(
     sent = [value for _, value in small.posts]
     sent += rng.sample(sent, len(sent) // 4)
     rng.shuffle(sent)
-    facts = {
-        "customers": rng.sample(small.customers, len(small.customers)),
-        "feedback": rng.sample([value for _, value in small.feedback] * 2, 2 * len(small.feedback)),
-    }
-    split = [sent[part::parts] for part in range(parts)]
-    assert backtest(small, tmp_path_factory.mktemp("mixed"), split, facts) == straight
+    mixed = backtest(
+        small,
+        tmp_path_factory.mktemp("mixed"),
+        posts=[sent[part::parts] for part in range(parts)],
+        customers=rng.sample(small.customers, len(small.customers)),
+        feedback=rng.sample([value for _, value in small.feedback] * 2, 2 * len(small.feedback)),
+    )
+    assert mixed == straight
