@@ -3,10 +3,12 @@
 Formulas are those of the scoring model, written once more; nothing of `models.scoring` is used.
 """
 
+import itertools
 import json
 import math
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from importlib.resources import files
@@ -121,29 +123,53 @@ def test_every_number_of_a_profile_follows_from_its_days_and_counts(
 def test_every_number_of_a_candidate_follows_from_the_profile(events: list[Event]) -> None:
     """Every number that a candidate holds, those inside sentences too, is the one that the profile gives;
     a number of which nobody has told how to compute it fails."""
-    for told, found in Fold(RULES).current("x:fan", fold(events, RULES)):
-        profile = read(told)
+    for profile, candidate in _told(events):
         _check_components(profile)
-        if found is None:
-            continue
-        candidate = read(found)
-        for same in ("key", "brand", "score", "state", "components", "authenticity", "model_version"):
-            assert profile[same] == candidate[same]
-        assert candidate["confidence"] == confidence(profile)
-        assert candidate["lost_points"] == lost_points(profile)
-        assert candidate["cost_band"] == COSTS.get(profile["tier"])
-        assert candidate["customer"]["evidence"][: len(known_of(profile))] == known_of(profile)
-        assert {w["code"] for w in candidate["watch_outs"]} >= set(profile["authenticity"]["severities"])
-        assert len(candidate["unknown"]) == sum(x is None for x in profile["components"].values())
-        for quote in (quote for reason in candidate["why"] for quote in reason["quotes"]):
-            assert quote["at"][:10] in profile["days"]
-        low, high = (expires_on(profile, error) for error in (-ROUNDED, ROUNDED))
-        assert (candidate["expires_at"] or "")[:10] in {low, high}
-        expected = sentences(profile)
-        for place, value in leaves({name: x for name, x in candidate.items() if name not in CHECKED}):
-            if found_numbers := numbers(str(value)):
-                assert place in expected, f"nobody has told how to compute {place}: {value}"
-                assert found_numbers == pytest.approx(expected[place], abs=0.00501), place
+        if candidate is not None:
+            _check_candidate(candidate, profile)
+
+
+def test_the_day_on_which_a_lukewarm_candidate_leaves_follows_from_the_profile() -> None:
+    """Praise with ever more complaints, then silence: while the score is still high enough, and when it is
+    low already."""
+    link = CustomerLink(customer_id="c1", by_handle=None, customer=Customer(customer_id="c1", orders=2))
+    seen: Counter[str] = Counter()
+    for complaints, silent in itertools.product(range(1, 9), range(0, 60, 2)):
+        posts = [post(n, 3 * n) for n in range(5)]
+        posts += [post(10 + n, 15 + n, opinion(label="negative")) for n in range(complaints)]
+        tick = Tick(DAY_0 // DAY_MS + 15 + complaints + silent)
+        for profile, candidate in _told([link, *posts, tick]):
+            if candidate is not None:
+                _check_candidate(candidate, profile)
+            if profile["state"] == "candidate":
+                seen["low" if profile["low_since"] else "high"] += 1
+    assert min(seen["low"], seen["high"]) >= 5, seen
+
+
+def _told(events: list[Event]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    for profile, candidate in Fold(RULES).current("x:fan", fold(events, RULES)):
+        yield read(profile), None if candidate is None else read(candidate)
+
+
+def _check_candidate(candidate: dict[str, Any], profile: dict[str, Any]) -> None:
+    for same in ("key", "brand", "score", "state", "components", "authenticity", "model_version"):
+        assert profile[same] == candidate[same]
+    assert candidate["confidence"] == confidence(profile)
+    assert candidate["lost_points"] == lost_points(profile)
+    assert candidate["cost_band"] == COSTS.get(profile["tier"])
+    assert candidate["customer"]["evidence"][: len(known_of(profile))] == known_of(profile)
+    assert {w["code"] for w in candidate["watch_outs"]} >= set(profile["authenticity"]["severities"])
+    assert len(candidate["unknown"]) == sum(x is None for x in profile["components"].values())
+    for quote in (quote for reason in candidate["why"] for quote in reason["quotes"]):
+        assert quote["at"][:10] in profile["days"]
+    assert (candidate["expires_at"] or "")[:10] in {
+        expires_on(profile, error) for error in (-ROUNDED, ROUNDED)
+    }
+    expected = sentences(profile)
+    for place, value in leaves({name: x for name, x in candidate.items() if name not in CHECKED}):
+        if found_numbers := numbers(str(value)):
+            assert place in expected, f"nobody has told how to compute {place}: {value}"
+            assert found_numbers == pytest.approx(expected[place], abs=0.00501), place
 
 
 ROUNDED = 5e-7
