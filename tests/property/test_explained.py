@@ -22,7 +22,7 @@ from models.author import Bio, CountedPost, Event, Fold, Tick
 from models.brands import Brand
 from models.candidates import Candidate, Profile
 from models.customers import Customer
-from models.facts import CustomerLink
+from models.facts import CustomerLink, FeedbackGiven
 from models.records import encode
 from models.rules import Rules
 from models.times import DAY_MS
@@ -144,6 +144,18 @@ def test_the_day_on_which_a_lukewarm_candidate_leaves_follows_from_the_profile()
             if profile["state"] == "candidate":
                 seen["low" if profile["low_since"] else "high"] += 1
     assert min(seen["low"], seen["high"]) >= 5, seen
+
+
+def test_the_numbers_in_what_speaks_against_an_accepted_author_are_those_of_the_rules() -> None:
+    """A flood, followers won overnight, and mass following: each says from which number on it fires."""
+    posts = [post(n, ms=n * 60_000, followers=10_001) for n in range(73)]
+    posts.append(post(99, 1, followers=13_501)._replace(following=1_501))
+    accepted = FeedbackGiven(brand="Acme", ms=DAY_0, decision="accepted")
+    ((profile, candidate),) = _told([*posts, accepted])
+    assert candidate is not None
+    _check_candidate(candidate, profile)
+    fired = {"flood", "follower_jump", "mass_following"}
+    assert fired <= {watch_out["code"] for watch_out in candidate["watch_outs"]}
 
 
 def _told(events: list[Event]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:

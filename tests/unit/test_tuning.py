@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path)
     """A folder that does not exist is said, with what to do."""
     source = tmp_path / "superfan.toml"
     source.write_text(SETTINGS.format(more=""))
-    with pytest.raises(TuneError, match="candidate.toml cannot be written"):
+    with pytest.raises(TuneError, match=r"candidate\.toml cannot be written"):
         tuning.write_settings(tmp_path / "none" / "candidate.toml", source, TUNED, PRESENT)
 
 
