@@ -45,7 +45,8 @@ class Counts(Record, frozen=True):
     `positive` and `negative` are weighted clear opinions, at most two a day; `intensity` is their mean
     (0..1), `decayed_positive` lets a day of age a count 2^(-a/30). `praises` and `complaints` are positive
     and negative posts of full quality, `promoted` sponsored posts, contests and reposts, `copies`
-    near-duplicates. `reactions` are those of the `reacted` posts of which they are known.
+    near-duplicates. `reactions` are those of the `reacted` posts of which they are known. `in_file` (the
+    customer file), `orders` and `bio_themes` are known of the author at any time, not of these days.
     """
 
     posts: int = 0
@@ -66,6 +67,9 @@ class Counts(Record, frozen=True):
     comments: int = 0
     answers: int = 0
     themes: dict[str, int] = msgspec.field(default_factory=dict)
+    in_file: bool = False
+    orders: int = 0
+    bio_themes: tuple[str, ...] = ()
 
 
 class Profile(Record, frozen=True):
@@ -73,7 +77,9 @@ class Profile(Record, frozen=True):
 
     `score` is 0..100 with one decimal; `followers` and `tier` are null when unknown; `state` is
     "none" while nothing speaks for the author. `days` are those with posts, of all that are kept; a
-    component (0..1, four decimals) is null when it is not known.
+    component (0..1, four decimals) is null when it is not known. `entered_on` is the day on which the author
+    became a candidate, `low_since` the one since when a candidate's score is too low to stay, `decided_on`
+    that of the newest feedback.
     """
 
     key: str
@@ -96,6 +102,9 @@ class Profile(Record, frozen=True):
     components: dict[str, float | None] = msgspec.field(default_factory=dict)
     authenticity: Authenticity = Authenticity()
     counts: Counts = Counts()
+    entered_on: str | None = None
+    low_since: str | None = None
+    decided_on: str | None = None
 
 
 class Tier(Record, frozen=True):

@@ -1,12 +1,13 @@
 """Is this author a candidate? A pure function of the ring, what is known of the author, and the rules.
 
-The decision walks the event days that are in the ring, oldest first, then the days that ticks
-added behind them, and is thus the same whatever order the records came in. What is known of the
-author *now* (followers, customer file, exclusions) is applied to every day.
+The decision walks the days from the oldest in the ring to that of the newest post or tick, those
+without posts too, and is thus the same whatever order the records came in; what a day of silence
+made of an author, the next post does not undo. What is known of the author *now* (followers,
+customer file, exclusions) is applied to every day.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +69,8 @@ class Verdict:
     because: Because
     entered: int | None
     """the event day on which the author became a candidate"""
+    low_since: int | None
+    """of a candidate whose score is below the one that it leaves at: the first evaluated day of that"""
     leaves: int | None
     """the day on which a candidate of whom nothing more is heard will leave, as things stand: what the
     window lets go of before then may still change it"""
@@ -99,7 +102,11 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
     reach = scoring.reach(standing.followers, rules.tiers)
     limits = rules.thresholds
     walk = _Walk()
-    for tally in scoring.tallies(days):
+    event_days = sorted(days)
+    evaluated_on = max(event_days[-1], ticked)
+    for tally, silent_to in zip(
+        scoring.tallies(days), [*(day - 1 for day in event_days[1:]), evaluated_on], strict=True
+    ):
         measured: dict[Component, float | None] = {
             "enthusiasm": scoring.enthusiasm(tally),
             "volume": scoring.volume(tally),
@@ -115,24 +122,19 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
         a = scoring.product(severities)
         shares = scoring.shares(components, rules.weights)
         points = round(scoring.total(components, shares, a), 1)
-        walk.step(tally, points, a, eligible, rules)
-
-    as_of, fresh = tally.day, tally.decayed_positive
-    evaluated_on = max(as_of, ticked)
-
-    def in_silence(day: int) -> float:
-        # Without posts nothing changes but the volume, and with it the score.
-        tally.day, tally.decayed_positive = day, fresh * scoring.decay(day - as_of)
-        components["volume"] = round(scoring.volume(tally), 4)
-        return round(scoring.total(components, shares, a), 1)
-
-    for day in walk.silent_days(as_of, evaluated_on, limits.enter_of_last):
-        points = in_silence(day)
-        walk.step(tally, points, a, eligible, rules)
-    leaves = None
+        as_of, in_silence = tally.day, _silence(tally, components, shares, a)
+        if eligible:
+            walk.step(tally, points, a, rules)
+            for day in walk.silent_days(as_of, silent_to, limits.enter_of_last):
+                walk.step(tally, in_silence(day), a, rules)
+            in_silence(as_of)
+    if evaluated_on > as_of:
+        points = in_silence(evaluated_on)
+    low_since = leaves = None
     if walk.state == "candidate":
+        low_since = walk.low_since
         end = as_of + rules.window.keep_days
-        low = walk.low_since
+        low = low_since
         if low is None:
             low = evaluated_on + 1
             low += bisect_left(range(low, end), True, key=lambda day: in_silence(day) < limits.leave_score)
@@ -170,8 +172,29 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
         state=state,
         because=because,
         entered=walk.entered,
+        low_since=low_since,
         leaves=leaves,
     )
+
+
+def _silence(
+    tally: scoring.Tally,
+    components: dict[Component, float | None],
+    shares: Mapping[Component, float],
+    a: float,
+) -> Callable[[int], float]:
+    """Gives the score of a day on which nothing was heard since the tally's; tally and components go along.
+
+    Without posts nothing changes but the volume, and with it the score.
+    """
+    since, fresh = tally.day, tally.decayed_positive
+
+    def score_on(day: int) -> float:
+        tally.day, tally.decayed_positive = day, fresh * scoring.decay(day - since)
+        components["volume"] = round(scoring.volume(tally), 4)
+        return round(scoring.total(components, shares, a), 1)
+
+    return score_on
 
 
 class _Walk:
@@ -185,25 +208,26 @@ class _Walk:
         self.low_since: int | None = None
 
     def silent_days(self, after: int, last: int, window: int) -> Iterator[int]:
-        """The days behind the posts, up to `last`; those on which nothing can happen are passed over.
+        """The days without posts up to `last`; those on which nothing can happen are passed over.
 
         A score only falls in silence. Who has not entered when no day with posts is left among the last
-        `window` evaluated ones, or has cooled, never does: of the days that follow the last alone matters.
+        `window` ones, or has cooled, does not before the next post: only what it looks back upon matters.
         """
-        for day in range(after + 1, last + 1):
-            if self.state != "candidate" and day - after > window:
-                yield last
-                return
+        day = after + 1
+        while day <= last:
+            if self.state != "candidate" and after + window < day <= last - window:
+                day = last - window + 1
             yield day
+            day += 1
 
-    def step(self, tally: scoring.Tally, points: float, a: float, eligible: bool, rules: Rules) -> None:
+    def step(self, tally: scoring.Tally, points: float, a: float, rules: Rules) -> None:
+        """Go on to the day of the tally of an author whom nothing rules out."""
         limits = rules.thresholds
         self._scores.append(points)
         recent = self._scores[-limits.enter_of_last :]
         if self.state != "candidate":
             if (
-                eligible
-                and a >= limits.authenticity
+                a >= limits.authenticity
                 and sum(s >= limits.enter_score for s in recent) >= limits.enter_days
                 and points >= limits.leave_score
                 and tally.praises >= limits.positive_posts

@@ -119,7 +119,13 @@ def summarise(
             comments=tally.comments,
             answers=tally.answers,
             themes=_counted_themes(tally.themes),
+            in_file=standing.in_crm,
+            orders=standing.orders,
+            bio_themes=names_of(standing.bio_themes),
         ),
+        entered_on=None if verdict.entered is None else iso_day(verdict.entered),
+        low_since=None if verdict.low_since is None else iso_day(verdict.low_since),
+        decided_on=None if standing.feedback is None else rfc3339(standing.feedback[0])[:10],
         model_version=model_version,
         revision=revision,
     )

@@ -12,6 +12,9 @@ from models.signals import Signals
 QUOTE_LENGTH = (20, 200)
 """Characters of a post that may be quoted: shorter says nothing, longer is no quote."""
 
+_QUOTES_ANOTHER = re.compile(r"""(?<!\w)(?:RT:? +[“"]?@\w|[“"]@\w+: )""")
+"""Somebody else's post inside this one, as in `Nice RT @brand: …` and `“@brand: …” wow`."""
+
 _SENSITIVE = re.compile(
     r"\b(?:cancer|diabet\w*|depress\w*|anxiety|pregnan\w*|miscarr\w*|disab\w*|wheelchair|surgery|hospital|"
     r"disease|illness|hiv|therapy|addict\w*|suicid\w*|funeral|died|death|"
@@ -52,7 +55,8 @@ class EnrichedPost(Record, frozen=True):
 def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
     """One opinion for each brand the annotation names, ordered by brand.
 
-    Several mentions of a brand in one post are one opinion: the mean of their probabilities.
+    Several mentions of a brand in one post are one opinion: the mean of their probabilities. Praise in a
+    post that holds somebody else's is ambiguous: nobody can tell whose it is.
     """
     mentions: dict[str, list[Sentiment]] = defaultdict(list)
     for mention in annotation.brands:
@@ -62,10 +66,11 @@ def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
     giveaway = "giveaway" in cues
     owns = bool(cues & {"ownership", "purchase"})
     repost = annotation.text.startswith("RT @")
+    doubtful = "irony" in cues or _QUOTES_ANOTHER.search(annotation.text) is not None
     found = []
     for brand, sentiments in sorted(mentions.items()):
         sentiment = mean_of(sentiments)
-        ambiguous = sentiment.label == "positive" and "irony" in cues
+        ambiguous = sentiment.label == "positive" and doubtful
         plain = not (sponsored or giveaway or ambiguous or repost or annotation.trade)
         found.append(
             Opinion(

@@ -215,13 +215,14 @@ def run(
     With `other` settings the same records are judged by these, too, and `comparison.jsonl` has a
     `Difference` for each author and brand that they judge differently; all else is of `settings`.
     `tick` judges as of that day (`YYYY-MM-DD`). Records are ordered by author, then brand; the
-    same files and settings give the same bytes. Raises `FileError`.
+    same files and settings give the same bytes, but for the time of the run in dead letters. Raises
+    `FileError`.
     """
     try:
         day = None if tick is None else day_from_iso(tick)
     except ValueError:
         raise FileError(f"--tick {tick} is no day", "it cannot be read", "write it as YYYY-MM-DD") from None
-    out.mkdir(parents=True, exist_ok=True)
+    _make_folder(out)
     now = time.time_ns() // 1_000_000
     with (out / "dead-letters.jsonl").open("wb") as rejected:
         test = Backtest(
@@ -257,6 +258,15 @@ def run(
             for difference in differences(test, tests[-1], Comparison(settings.rules, other.rules, apart)):
                 compared.write(encode(difference) + b"\n")
     return test.tally
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "dead-letters.jsonl").touch()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FileError(f"{out} cannot be written to", why, "name a folder for the results") from None
 
 
 def differences(one: Backtest, other: Backtest, rules: Comparison) -> Iterator[Difference]:

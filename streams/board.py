@@ -15,7 +15,7 @@ from models.rules import Rules
 from models.times import rfc3339
 from streams.printing import Output, out_console, print_rows
 from streams.reading import Changed
-from streams.showing import SHOWN_DAYS, last_days, missing, parts, plain, summed, surfaces
+from streams.showing import SHOWN_DAYS, last_days, missing, parts, plain, summed, surfaces, web_link
 
 COLOURS = {"positive": "green", "neutral": "blue", "negative": "red"}
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -105,9 +105,8 @@ def card(candidate: Candidate, profile: Profile | None, rules: Rules, *, narrow:
     names = surfaces(rules, candidate.brand, candidate.platform)
     for reason in candidate.why:
         for quote in reason.quotes:
-            text = Text.assemble(
-                "  “", plain(quote.text), "” ", (f"{quote.at[:10]} {quote.url or ''}", "dim")
-            )
+            where = " ".join(filter(None, (quote.at[:10], web_link(quote.url))))
+            text = Text.assemble("  “", plain(quote.text), "” ", (plain(where), "dim"))
             text.highlight_regex(names, "bold yellow")
             shown.append(text)
     against = [*(watch_out.text for watch_out in candidate.watch_outs), *missing(candidate, profile, rules)]
@@ -259,8 +258,8 @@ def _facts(candidate: Candidate) -> Iterator[Text]:
         yield Text(f"a post of this tier costs {cost.low:,} to {cost.high:,} {cost.currency} ({cost.source})")
     if candidate.notice.required:
         yield Text(f"tell them by {_day(candidate.notice.due_at)} that their posts were read")
-    if candidate.profile_url:
-        yield Text(plain(candidate.profile_url))
+    if link := web_link(candidate.profile_url):
+        yield Text(plain(link))
 
 
 def _row(candidate: Candidate) -> dict[str, object]:

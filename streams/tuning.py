@@ -152,7 +152,14 @@ def write_settings(target: Path, source: Path, tuned: Tuned, present: Mapping[st
             "they are not written as a [weights] table of their own",
             "write them so: [weights] on a line, below it one weight a line",
         )
-    target.write_text(made, encoding="utf-8")
+    try:
+        target.write_text(made, encoding="utf-8")
+    except OSError as error:
+        raise TuneError(
+            f"{target} cannot be written",
+            error.strerror or str(error),
+            "name a file in a folder that exists and may be written to",
+        ) from None
 
 
 def with_weights(text: str, table: str) -> str:

@@ -187,7 +187,7 @@ def _judge(brand: str, posts: list[Said], sizes: list[int], bought: float, facts
     label = "confirmed" if certainty >= 0.9 else "likely" if certainty >= 0.5 else "unknown"
     excluded = facts.bot or brand in facts.employee_of or any(c[1] or c[2] for c in facts.customers)
     wanted = followers is not None and 9_500 <= followers < 63_000
-    evaluated = sorted({s.day for s in posts} | set(range(as_of + 1, evaluated_on + 1)))
+    evaluated = range(posts[0].day, evaluated_on + 1)
     weighed = _weigh(posts)
     account = Account(followers, certainty, bought, facts)
     days = [_evaluate(day, weighed, account) for day in evaluated]

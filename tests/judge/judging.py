@@ -4,7 +4,6 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from zlib import crc32
 
 import msgspec
 
@@ -13,19 +12,16 @@ from models.candidates import Candidate, Profile
 from models.opinions import EnrichedPost
 from models.posts import candidate_key
 from models.records import encode
-from models.rules import Rules
+from models.rules import Retention, Rules
 from nlp.enrichment import Enriched, Enricher, Raw, Result
-from streams import lines
 from streams.backtesting import Backtest
 from tests.judge import baselines
 from tests.judge.people import DAY_S, DAYS
 from tests.judge.world import FIRST_DAY, World
 
 END = FIRST_DAY + DAYS * DAY_S
-SHUFFLED_DAYS = 88
-"""days whose posts are never too late for the window, whatever order they come in"""
-REORDERED = 4
-"""one author in so many is judged again in other orders: authors do not touch each other"""
+WHOLE = Retention(keep_days=DAYS + 1)
+"""a window in which no post of the world is ever too late, whatever order they come in"""
 BASELINE_DAYS = 90
 Said = tuple[Profile, Candidate | None]
 Advance = Callable[[int], object]
@@ -176,11 +172,12 @@ def outputs(
     again: Sequence[bytes] = (),
     facts_after: float = 0.0,
 ) -> list[bytes]:
-    """Profiles and candidates (without their revision) when these posts come in this order.
+    """Profiles and candidates (without their revision) when these posts come in this order, and the window
+    keeps all of the world.
 
     `facts_after` is the share of the posts that come before customers and feedback do; `again` comes last.
     """
-    run = _run(world, reader, Fold(world.settings.rules))
+    run = _run(world, reader, Fold(world.settings.rules.model_copy(update={"window": WHOLE})))
     cut = round(len(posts) * facts_after)
     run.posts(posts[:cut])
     run.customers(world.customers)
@@ -194,11 +191,6 @@ def outputs(
         for record in records
         if record is not None
     ]
-
-
-def recent(world: World, days: int = SHUFFLED_DAYS) -> list[bytes]:
-    """The posts of the last days of the world, as they came."""
-    return [value for at, value in world.posts if END - days * DAY_S <= at]
 
 
 def texts_by_key(world: World, reader: Reader) -> dict[str, list[tuple[str, EnrichedPost]]]:
@@ -217,7 +209,7 @@ def texts_by_key(world: World, reader: Reader) -> dict[str, list[tuple[str, Enri
 
 def _determinism(seed: int, world: World, reader: Reader) -> tuple[bool, bool]:
     rng = random.Random(seed)
-    posts = [value for value in recent(world) if crc32(lines.route(value).key or b"") % REORDERED == 0]
+    posts = [value for _, value in world.posts]
     straight = outputs(world, reader, posts)
     twice = [*posts, *rng.sample(posts, len(posts) // 5)]
     shuffled = outputs(world, reader, rng.sample(twice, len(twice)), facts_after=rng.random())

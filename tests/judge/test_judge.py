@@ -1,10 +1,18 @@
 """A small world of own sentences: it is what it says, and most of those who are found are true fans."""
 
+import json
 import random
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from models.times import iso_day
+from streams import backtesting
 from tests.judge import judging, texts, world
+from tests.judge.people import DAY_S
 from tests.judge.world import World
 
 SEED = 5
@@ -46,14 +54,71 @@ def test_the_board_is_mostly_true_fans(small: World, reader: judging.Reader) -> 
     assert right >= 0.6 * len(board)
 
 
-def test_no_order_changes_what_is_found(small: World, reader: judging.Reader) -> None:
-    """Shuffled, twice over, in parts, and with the customers in between: profiles and candidates are
-    the same, but for their revision."""
+def test_facts_in_between_change_nothing(small: World, reader: judging.Reader) -> None:
+    """Customers and feedback that come in the middle of shuffled posts leave the same records, but for
+    their revision."""
     rng = random.Random(SEED)
-    posts = judging.recent(small)
+    posts = [value for _, value in small.posts]
     straight = judging.outputs(small, reader, posts)
-    for _ in range(2):
-        parts = [rng.sample(posts[part::3], len(posts[part::3])) for part in range(3)]
-        twice = rng.sample(posts, len(posts) // 4)
-        mixed = [value for part in (*parts, twice) for value in part]
-        assert judging.outputs(small, reader, mixed, facts_after=rng.random()) == straight
+    mixed = rng.sample(posts, len(posts))
+    assert judging.outputs(small, reader, mixed, facts_after=rng.random()) == straight
+
+
+def backtest(
+    world: World,
+    folder: Path,
+    *,
+    posts: Sequence[Sequence[bytes]],
+    customers: Sequence[bytes],
+    feedback: Sequence[bytes],
+) -> list[bytes]:
+    """The records that `superfan backtest` writes, without their revision, when the posts are these files
+    and the window keeps all of the world."""
+    parts = [_written(folder / f"posts-{part}.jsonl", lines) for part, lines in enumerate(posts)]
+    tally = backtesting.run(
+        world.settings.model_copy(update={"window": judging.WHOLE}),
+        posts=parts,
+        customers=_written(folder / "customers.jsonl", customers),
+        feedback=_written(folder / "feedback.jsonl", feedback),
+        tick=iso_day(judging.END // DAY_S),
+        out=folder,
+    )
+    assert (tally.late, tally.dead_letters) == (0, 0), "what is not counted tells nothing"
+    found = [folder / f"{name}.jsonl" for name in ("profiles", "candidates")]
+    records = [json.loads(line) for file in found for line in file.read_bytes().splitlines()]
+    return [json.dumps(record | {"revision": 0}).encode() for record in records]
+
+
+def _written(file: Path, lines: Sequence[bytes]) -> Path:
+    file.write_bytes(b"".join(line + b"\n" for line in lines))
+    return file
+
+
+@pytest.fixture(scope="module")
+def straight(small: World, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """What is found when everything comes once, as it was written."""
+    posts = list(dict.fromkeys(value for _, value in small.posts))
+    feedback = [value for _, value in small.feedback]
+    folder = tmp_path_factory.mktemp("straight")
+    return backtest(small, folder, posts=[posts], customers=small.customers, feedback=feedback)
+
+
+@settings(deadline=None, max_examples=3)
+@given(seed=st.integers(0, 2**32), parts=st.integers(2, 5))
+def test_shuffled_doubled_and_split_input_gives_the_same_bytes(
+    small: World, straight: list[bytes], tmp_path_factory: pytest.TempPathFactory, seed: int, parts: int
+) -> None:
+    """All that the simulator wrote, some of it twice and more, in any order and cut into files: profiles
+    and candidates of a backtest are the same, but for their revision."""
+    rng = random.Random(seed)
+    sent = [value for _, value in small.posts]
+    sent += rng.sample(sent, len(sent) // 4)
+    rng.shuffle(sent)
+    mixed = backtest(
+        small,
+        tmp_path_factory.mktemp("mixed"),
+        posts=[sent[part::parts] for part in range(parts)],
+        customers=rng.sample(small.customers, len(small.customers)),
+        feedback=rng.sample([value for _, value in small.feedback] * 2, 2 * len(small.feedback)),
+    )
+    assert mixed == straight

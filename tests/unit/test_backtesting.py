@@ -112,6 +112,14 @@ def test_the_size_of_what_is_not_on_disk_is_not_known(tmp_path: Path) -> None:
             list(Files([path]))
 
 
+def test_results_that_have_no_folder_are_an_error_that_names_it(tmp_path: Path) -> None:
+    """A file stands where the folder should be: said before anything is read."""
+    taken = tmp_path / "taken"
+    taken.touch()
+    with pytest.raises(FileError, match="taken cannot be written to"):
+        backtesting.run(config(tmp_path), posts=[tmp_path / "missing.jsonl"], out=taken)
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_bar_moves_on_a_terminal_and_is_silent_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool

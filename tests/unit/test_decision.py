@@ -125,6 +125,21 @@ def test_a_lukewarm_candidate_cools_in_silence() -> None:
     assert [state(*FAN, *doubts, Tick(day)) for day in (left - 1, left)] == ["candidate", "cooled"]
 
 
+def test_what_silence_took_a_post_does_not_give_back() -> None:
+    """Who has cooled in silence has cooled also when the next post brings nothing new; and whom a day of
+    silence has made a candidate is one still after a complaint."""
+    doubts = [post(20 + n, 5 + n, opinion(label="negative")) for n in range(6)]
+    found = candidate(*FAN, *doubts)
+    assert found is not None
+    assert found.expires_at is not None
+    left = day_from_iso(found.expires_at[:10]) - DAY_0 // DAY_MS
+    assert state(*FAN, *doubts, post(90, left + 1, opinion(label="neutral"))) == "cooled"
+    praise = [CRM, *(post(n, 40 * n, opinion(intensity=120)) for n in range(3))]
+    assert state(*praise) == "watch"
+    complaints = [post(91 + n, 85, opinion(label="negative")) for n in range(2)]
+    assert state(*praise, Tick(DAY_0 // DAY_MS + 81)) == state(*praise, *complaints) == "candidate"
+
+
 def test_an_erased_author_leaves_nothing_and_earlier_posts_stay_out() -> None:
     """After an erasure neither the posts before it nor a replay of them count."""
     erasure = ErasureAsked(ms=DAY_0 + 10 * DAY_MS, forever=False)

@@ -80,6 +80,14 @@ def test_the_settings_in_force_are_never_overwritten(tmp_path: Path) -> None:
             tuning.write_settings(target, source, TUNED, PRESENT)
 
 
+def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """A folder that does not exist is said, with what to do."""
+    source = tmp_path / "superfan.toml"
+    source.write_text(SETTINGS.format(more=""))
+    with pytest.raises(TuneError, match=r"candidate\.toml cannot be written"):
+        tuning.write_settings(tmp_path / "none" / "candidate.toml", source, TUNED, PRESENT)
+
+
 def test_the_newest_yes_or_no_of_each_candidate_counts(tmp_path: Path) -> None:
     """In any order of lines; who was only contacted is undecided, and what is no feedback is counted."""
     said = [
