@@ -212,8 +212,9 @@ def _window(counted: Mapping[int, DayCounts], after: int) -> Window:
 
 
 def _confidence(verdict: Verdict, rules: Rules) -> Literal["low", "medium", "high"]:
-    known = scoring.coverage(verdict.components, rules.weights)
-    clear = verdict.tally.clear_positive + verdict.tally.clear_negative
+    # Rounded as the profile shows them: six posts that count as two are two, whatever the last bit says.
+    known = round(scoring.coverage(verdict.components, rules.weights), 5)
+    clear = round(verdict.tally.clear_positive + verdict.tally.clear_negative, 5)
     if known >= 0.75 and clear >= 8:
         return "high"
     return "medium" if known >= 0.6 and clear >= 4 else "low"

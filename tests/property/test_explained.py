@@ -312,11 +312,11 @@ def _check_components(profile: dict[str, Any]) -> None:
 
 def confidence(profile: dict[str, Any]) -> str:
     """By how much is known, and from how many clear opinions."""
-    known = sum(w for name, w in WEIGHTS.items() if profile["components"][name] is not None)
-    clear = profile["counts"]["positive"] + profile["counts"]["negative"]
-    if known >= 0.75 - 1e-9 and clear >= 8:
+    known = round(sum(w for name, w in WEIGHTS.items() if profile["components"][name] is not None), 5)
+    clear = round(profile["counts"]["positive"] + profile["counts"]["negative"], 5)
+    if known >= 0.75 and clear >= 8:
         return "high"
-    return "medium" if known >= 0.6 - 1e-9 and clear >= 4 else "low"
+    return "medium" if known >= 0.6 and clear >= 4 else "low"
 
 
 def known_of(profile: dict[str, Any]) -> list[str]:
