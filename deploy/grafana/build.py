@@ -109,17 +109,15 @@ UP = {0: ("no", "red"), 1: ("yes", "green")}
 OUT = 'role="profile", topic="enriched"'
 
 CANDIDATES_SQL = """
-select score, coalesce(handle, author_id) as who, record->>'profile_url' as profile_url, brand, state, tier,
-  followers, customer, headline, confidence, entered_at::timestamptz, expires_at::timestamptz,
+select score, coalesce(handle, author_id) as who, record->>'profile_url' as profile_url, brand, headline, state,
+  tier, followers, customer, confidence, entered_at::timestamptz, expires_at::timestamptz,
   notice_due_at::timestamptz
 from candidates
 where brand in (${brand:sqlstring}) and state in ('candidate', 'watch')
 order by state, score desc, key
 limit 200
 """
-COLUMNS = {
-    "score": 70, "who": 160, "brand": 120, "state": 90, "tier": 70, "followers": 90, "customer": 100, "headline": 420,
-}  # fmt: skip
+COLUMNS = {"score": 70, "who": 160, "brand": 110, "headline": 480, "state": 90, "tier": 70, "followers": 90}
 """pixels; the headline says why, and must not be what is cut"""
 
 OVERVIEW = Dashboard(
@@ -291,8 +289,9 @@ PIPELINE = Dashboard(
                 width=6,
             ),
             Panel(
-                "Text processes replaced",
-                "Each time a record killed one. It is in dead-letters as `poison`. Without one: out of memory.",
+                "Text restarts",
+                "Text processes that were replaced, each time since a record killed one. It is in dead-letters as "
+                "`poison`. Without one: out of memory.",
                 "short", {"last hour": "sum(increase(superfan_nlp_pool_restarts_total[1h]))"}, "stat", (1, 5),
                 width=4,
             ),
@@ -356,7 +355,8 @@ KAFKA = Dashboard(
             Panel(
                 "The ten partitions farthest behind",
                 "One alone: a hot author or a stuck record; its owner's log names it. All alike: too few workers.",
-                "short", {"{{role}} {{topic}} {{partition}}": "topk(10, superfan_consumer_lag_records)"},
+                "short", {"{{role}} {{topic}} {{partition}}": "sort_desc(topk(10, superfan_consumer_lag_records))"},
+                "bars",
             ),
             Panel(
                 "Written and consumed",
@@ -503,7 +503,7 @@ LISTENING = Dashboard(
                 "short",
                 {"{{brand}} {{tier}} {{state}}": "sort_desc(sum by (brand, tier, state) (superfan_candidates"
                                                  f'{{{BRAND}, state=~"candidate|watch"}}))'},
-                "bars", width=12,
+                "bars", width=12, height=9,
             ),
             Panel(
                 "Changes of state, by reason",
@@ -512,7 +512,7 @@ LISTENING = Dashboard(
                 {"{{before}} to {{after}}, {{reason}}":
                  "sort_desc(round(sum by (before, after, reason) "
                  f"(increase(superfan_transitions_total{{{BRAND}}}[$__range]))) > 0)"},
-                "bars", width=12,
+                "bars", width=12, height=9,
             ),
             Panel(
                 "Scores",
@@ -558,7 +558,7 @@ LISTENING = Dashboard(
                 "none", CANDIDATES_SQL.strip(), "table", width=20, height=10,
             ),
             Panel(
-                "Notices overdue, by brand",
+                "Notices overdue",
                 "People to be told that their posts are read. Sort the list by notice_due_at, tell them, send "
                 "`contacted` as feedback.",
                 "short", {"{{brand}}": f"superfan_notices_overdue{{{BRAND}}}"}, "stat", (1, 1),

@@ -1,7 +1,7 @@
 """`make preview`: draws the dashboards with Grafana's own components, and with real data.
 
-A stack runs under load for some minutes: a second worker comes and goes, one stops and is back. Then the
-queries of every panel are asked of Prometheus and PostgreSQL, and Chromium takes pictures of the page in
+A stack runs under load for some minutes: a worker joins, another stops and is back. Then the queries of
+every panel are asked of Prometheus and PostgreSQL, and Chromium takes pictures of the page in
 deploy/grafana/preview. Nothing is invented: a panel without data ends it with an error.
 """
 
@@ -39,9 +39,6 @@ BUNDLE = (
     "--bundle", "--format=esm", "--splitting", "--minify", "--jsx=automatic", "--log-level=error",
     "--loader:.woff2=file", "--loader:.ttf=file", '--define:process.env.NODE_ENV="production"',
 )  # fmt: skip
-MODES = ("light", "dark")
-WIDTH, ROW, HEAD = 1400, 38, 70
-"""pixels: of the page, of a row of its grid, of what is above and below the grid"""
 MINUTES = 5
 BURST = 3500
 """customers and fans, with which the feed begins"""
@@ -79,7 +76,8 @@ def live(running: Stack) -> tuple[float, float]:
             time.sleep(1)
 
     say("waiting until the first posts are done")
-    wait(300, lambda: behind() < 300)
+    wait(600, lambda: behind() < 100)
+    assert behind() < 100, "the workers do not keep up; is the machine busy with something else?"
     wait(20)  # rates look back
     began = time.time()
     say(f"watching for {MINUTES} minutes")
@@ -92,15 +90,13 @@ def live(running: Stack) -> tuple[float, float]:
     wait(35)
     say("… and is back")
     running.start("enrich")
-    wait(70)
-    say("the second worker for profile leaves")
-    running.stop("profile-2")
     wait(began + 60 * MINUTES - time.time())
+    wait(60, lambda: min(running.prometheus.values("up")) == 1)  # a busy machine misses a scrape
     return began, time.time()
 
 
 def asked(prometheus: Prometheus, store: str, began: float, ended: float) -> dict[str, Any]:
-    """Every dashboard with the answers to its queries, by panel and query."""
+    """The answers to the queries of every dashboard, by panel and query."""
     step = max(1, round((ended - began) / 300))
     macros = MACROS | {"$__range": f"{ended - began:.0f}s"}
     brands = prometheus.api("label/brand/values", **{"match[]": "superfan_opinions_total"})
@@ -125,7 +121,6 @@ def asked(prometheus: Prometheus, store: str, began: float, ended: float) -> dic
 
     return {
         uid: {
-            "dashboard": board,
             "from": began * 1000,
             "to": ended * 1000,
             "answers": {
@@ -174,29 +169,21 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def draw(folder: Path, boards: dict[str, Any]) -> None:
-    """A picture of every dashboard in every mode."""
-    with served(folder) as url, tempfile.TemporaryDirectory() as profile:
-        for uid, board in boards.items():
-            places = [panel["gridPos"] for panel in board["dashboard"]["panels"]]
-            height = HEAD + ROW * max(place["y"] + place["h"] for place in places)
-            for mode in MODES:
-                picture = PICTURES / f"{uid.removeprefix('superfan-')}-{mode}.png"
-                subprocess.run(
-                    ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                     f"--user-data-dir={profile}", "--hide-scrollbars", f"--window-size={WIDTH},{height}",
-                     "--virtual-time-budget=20000", f"--screenshot={picture}", f"{url}/#{uid}/{mode}"],
-                    check=True, capture_output=True, timeout=300,
-                )  # fmt: skip
-                say(f"{picture.relative_to(DEPLOY.parent)}, {picture.stat().st_size / 1000:.0f} kB")
+def draw(folder: Path) -> None:
+    """A picture of every dashboard, light and dark."""
+    with served(folder) as url:
+        subprocess.run(
+            ["node", "pictures.mjs", shutil.which("chromium") or "", url, str(PICTURES), *sorted(BOARDS)],
+            cwd=folder,
+            check=True,
+        )
 
 
 def main() -> None:
     """The stack, its answers, the page, the pictures."""
     parser = argparse.ArgumentParser(prog="make preview PREVIEW_ARGS=…", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the page is built")
-    parser.add_argument("--again", action="store_true", help="draw the answers of the last time")
+    parser.add_argument("--again", action="store_true", help="draw the answers of the last time anew")
     chosen = parser.parse_args()
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         sys.exit("\n".join(f"{name} is not installed: {NEEDED[name]}" for name in missing))
@@ -212,9 +199,12 @@ def main() -> None:
             store = running.settings.store_url.get_secret_value()
             kept.write_text(json.dumps(asked(running.prometheus, store, *live(running)), default=plain))
     boards = json.loads(kept.read_text())
+    for uid, board in boards.items():
+        board["dashboard"] = BOARDS[uid]
+    kept.write_text(json.dumps(boards))
     if found := empty(boards):
         sys.exit("Without data: " + "; ".join(found))
-    draw(chosen.folder, boards)
+    draw(chosen.folder)
 
 
 if __name__ == "__main__":

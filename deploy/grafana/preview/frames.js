@@ -11,7 +11,7 @@ const GRAPH = {
   axisPlacement: 'auto', axisGridShow: null, axisBorderShow: false, axisCenteredZero: false, axisSoftMin: null, axisSoftMax: null,
   scaleDistribution: { type: 'linear' }, thresholdsStyle: { mode: 'off' }, hideFrom: { tooltip: false, viz: false, legend: false },
 };
-const TABLE = { align: 'auto', cellOptions: { type: 'auto' }, hidden: null, hideFrom: { viz: false }, width: null, minWidth: null, filterable: false };
+const TABLE = { align: 'auto', cellOptions: { type: 'auto' }, hidden: null, 'hideFrom.viz': null, width: null, minWidth: null, filterable: false };
 const CUSTOM = { timeseries: GRAPH, table: TABLE };
 
 function registry(options, custom) {
@@ -55,19 +55,24 @@ function received({ refId, legendFormat }, { columns, rows, step, result }) {
     return [toDataFrame({ refId, fields: columns.map((name, at) => ({ name, values: rows.map((row) => row[at]), ...typed(name) })) })];
   }
   return result.map(({ metric, values, value }) => {
-    const points = values ?? [value];
+    const points = values ? withGaps(values, step) : [value];
     const name = legendFormat.replace(/{{\s*(\w+)\s*}}/g, (_, label) => metric[label] ?? '');
     return toDataFrame({
       refId,
       fields: [
-        { name: 'Time', type: FieldType.time, values: points.map(([at]) => at * 1000), config: { interval: step * 1000 } },
+        { name: 'Time', type: FieldType.time, values: points.map(([at]) => at * 1000) },
         { name: 'Value', type: FieldType.number, labels: metric, values: points.map(([, text]) => number(text)), config: { displayNameFromDS: name } },
       ],
     });
   });
 }
 
-// As Grafana's server sends it: what is not a number is nothing, not even a gap that is 0.
+/** A line is not drawn across steps that have no sample. */
+function withGaps(points, step) {
+  return points.flatMap((point, i) => (i && point[0] - points[i - 1][0] > 1.5 * step ? [[points[i - 1][0] + step, 'NaN'], point] : [point]));
+}
+
+// As Grafana's server sends it: what is not a number is nothing.
 const number = (text) => (text === 'NaN' ? null : Number(text.replace('Inf', 'Infinity')));
 
 const typed = (name) => (name.endsWith('_at') ? { type: FieldType.time } : {});
