@@ -40,7 +40,7 @@ BUNDLE = (
     "--loader:.woff2=file", "--loader:.ttf=file", '--define:process.env.NODE_ENV="production"',
 )  # fmt: skip
 MINUTES = 5
-BURST = 3500
+BURST = 3200
 """customers and fans, with which the feed begins"""
 
 

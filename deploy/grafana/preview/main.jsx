@@ -77,7 +77,7 @@ function Dashboard({ dashboard, answers, from, to, theme }) {
         {dashboard.panels.map((panel) => {
           const { x, y, w, h } = panel.gridPos;
           return (
-            <div key={panel.id} className={panel.type} style={{ gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` }}>
+            <div key={panel.id} data-kind={panel.type} style={{ gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` }}>
               {panel.type === 'row' ? <h2><Icon name="angle-down" /> {panel.title}</h2> : <Panel {...{ panel, theme, range, column }} answers={answers[panel.id]} />}
             </div>
           );
