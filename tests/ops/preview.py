@@ -10,6 +10,7 @@ import functools
 import http.server
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -185,6 +186,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the page is built")
     parser.add_argument("--again", action="store_true", help="draw the answers of the last time anew")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not without ending what was started
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         sys.exit("\n".join(f"{name} is not installed: {NEEDED[name]}" for name in missing))
     say("building the page (the first time fetches Grafana's components: some minutes)")
@@ -208,4 +210,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except subprocess.CalledProcessError as failed:
+        sys.exit(f"{failed.cmd[0]} ended with {failed.returncode}; what it said is above")
