@@ -117,7 +117,7 @@ where brand in (${brand:sqlstring}) and state in ('candidate', 'watch')
 order by state, score desc, key
 limit 200
 """
-COLUMNS = {"score": 70, "who": 160, "brand": 110, "headline": 480, "state": 90, "tier": 70, "followers": 90}
+COLUMNS = {"score": 70, "who": 160, "brand": 110, "headline": 620, "state": 90, "tier": 70, "followers": 90}
 """pixels; the headline says why, and must not be what is cut"""
 
 OVERVIEW = Dashboard(
@@ -158,7 +158,7 @@ OVERVIEW = Dashboard(
                 "they cause.",
                 "short",
                 {"{{alertname}}": 'count by (alertname) (ALERTS{alertname=~"Superfan.*", alertstate="firing"}) '
-                                  "or on () vector(0)"},
+                                  'or on () label_replace(vector(0), "alertname", "firing", "", "")'},
                 "stat", (1, 1), {0: ("none", "green")},
             ),
             Panel(
