@@ -6,7 +6,7 @@ TEST_ARGS ?=
 CHAOS_ARGS ?=
 BENCH_ARGS ?=
 # Without a name, BENCH_ARGS are those of `recovery`, which takes the longest.
-BENCH ?= $(if $(BENCH_ARGS),recovery,recovery pool)
+BENCH ?= $(if $(BENCH_ARGS),recovery,recovery pool metrics)
 DEMO_ARGS ?=
 JUDGE_ARGS ?=
 PREVIEW_ARGS ?=
@@ -61,7 +61,7 @@ test: $(VENV)/test.stamp ## every test, those on a real broker and a real Postgr
 chaos: $(VENV)/test.stamp ## the long proof: three seeds of faults on a real Kafka; half an hour
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
-bench: $(VENV)/test.stamp ## how fast states are recovered and posts annotated; BENCH=recovery or BENCH=pool for one
+bench: $(VENV)/test.stamp ## recovery, the process pool, what metrics cost; BENCH=recovery, pool or metrics for one
 	@for name in $(BENCH); do $(BIN)/python -m tests.bench.$$name $(BENCH_ARGS) || exit 1; done
 
 lint: $(VENV)/test.stamp ## style, types, and the direction of imports

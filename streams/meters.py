@@ -92,7 +92,8 @@ def folded(event: Event, outcome: Outcome) -> None:
     if isinstance(event, CountedPost):
         _outcome("profile", _became(outcome), "").inc()
         if outcome.counted:
-            _event_latency.observe(max(0.0, time.time() - event.ms / 1000))
+            age = time.time() - event.ms / 1000
+            _event_latency.observe(age if age > 0 else 0.0)
             newest.seen(event.ms)
             for opinion in outcome.counted:
                 _said(opinion)
@@ -123,7 +124,7 @@ class Newest:
 
     def seen(self, ms: int) -> None:
         """Something of this instant was seen."""
-        self._ms = max(self._ms, ms)
+        self._ms = ms if ms > self._ms else self._ms  # max() would take three times as long
 
 
 newest = Newest(metrics.WATERMARK)
@@ -144,7 +145,8 @@ class Pace:
         latency = self._latencies.get(topic)
         if latency is None:
             latency = self._latencies[topic] = metrics.PIPELINE_LATENCY.labels(self._role, topic)
-        latency.observe(max(0.0, now - arrived_ms / 1000))
+        age = now - arrived_ms / 1000
+        latency.observe(age if age > 0 else 0.0)
         self._newest.seen(arrived_ms)
 
     def step(self, seconds: float) -> None:
@@ -230,9 +232,10 @@ def _became(outcome: Outcome) -> str:
 
 def _said(opinion: Opinion) -> None:
     _opinion(opinion.brand, opinion.sentiment.label).inc()
-    for cue in CUES:
-        if getattr(opinion, cue):
-            _cue(opinion.brand, cue).inc()
+    if opinion.giveaway or opinion.sponsored or opinion.ambiguous:
+        for cue in CUES:
+            if getattr(opinion, cue):
+                _cue(opinion.brand, cue).inc()
 
 
 def _judged(judged: Judged) -> None:

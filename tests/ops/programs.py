@@ -57,7 +57,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 class Prometheus:
-    """A server with the rules of `deploy/`, that scrapes every second."""
+    """A server with the rules of `deploy/`, that scrapes every two seconds."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -85,7 +85,7 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[Prometheus]:
             group.pop("interval", None)
         (rules / path.name).write_text(yaml.safe_dump(groups))
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["global"] = {"scrape_interval": "2s", "evaluation_interval": "1s"}
     del config["alerting"]
     (job,) = config["scrape_configs"]
     del job["dns_sd_configs"]
