@@ -9,6 +9,7 @@ BENCH_ARGS ?=
 BENCH ?= $(if $(BENCH_ARGS),recovery,recovery pool metrics)
 DEMO_ARGS ?=
 JUDGE_ARGS ?=
+PREVIEW_ARGS ?=
 EVALUATE_ARGS ?= --card nlp/MODEL_CARD.md
 ASYNCAPI_SPECS := @asyncapi/specs@6.11.1
 CHECKOV := checkov==3.3.30
@@ -17,7 +18,7 @@ CHECKOV := checkov==3.3.30
 CHECKOV_SKIPPED := CKV_K8S_11,CKV_K8S_43,CKV_K8S_15,CKV_K8S_35
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench lint format generate deploy-check deploy-audit train evaluate judge clean
+.PHONY: help demo test chaos bench lint format generate preview deploy-check deploy-audit train evaluate judge clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -75,6 +76,9 @@ format: $(VENV)/test.stamp ## put the code in shape
 
 generate: $(VENV)/demo.stamp ## write anew what is generated under deploy/: schemas, AsyncAPI, topics as manifests
 	@$(BIN)/python -m deploy.generate
+
+preview: $(VENV)/test.stamp ## pictures of the dashboards with real data, by Grafana's components (needs npm, Chromium, Prometheus)
+	@$(BIN)/python -m tests.ops.preview $(VENV)/preview $(PREVIEW_ARGS)
 
 deploy-check: $(VENV)/test.stamp ## the AsyncAPI document by the official schema (needs npm); the rest of deploy/ is in `test`
 	@npm install --loglevel error --no-save --no-audit --no-fund --ignore-scripts --prefix $(VENV)/npm $(ASYNCAPI_SPECS)

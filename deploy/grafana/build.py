@@ -8,7 +8,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
     GraphGradientMode,
+    GraphTresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     SortOrder,
@@ -30,8 +33,11 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
     DataSourceRef,
     DynamicConfigValue,
+    FieldColorModeId,
     Threshold,
     ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
     VariableRefresh,
 )
 
@@ -52,8 +58,13 @@ class Panel:
     kind: str = "graph"
     bad: Sequence[float] = ()
     """from where on it is yellow and red"""
+    words: Mapping[float, tuple[str, str]] = field(default_factory=dict)
+    """what stands there in place of a number, and its colour"""
+    colors: Mapping[str, str] = field(default_factory=dict)
+    """by legend, where a colour means something"""
     stacked: bool = False
     width: int = 8
+    height: int = 7
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,18 @@ def quantile(share: float, metric: str, selector: str = "", by: str = "") -> str
     return f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{{selector}}}[$__rate_interval])))"
 
 
+def shares(metric: str, selector: str, parts: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """What share of a histogram is between two of its bounds, over the range shown; "" is the beginning."""
+
+    def under(bound: str) -> str:
+        return f'sum(increase({metric}_bucket{{{selector}, le="{bound}"}}[$__range]))'
+
+    return {
+        legend: f"({under(high)}{f' - {under(low)}' if low else ''}) / {under('+Inf')}"
+        for legend, (low, high) in parts.items()
+    }
+
+
 def rate(metric: str, by: str = "", selector: str = "") -> str:
     """Per second, summed."""
     group = f" by ({by})" if by else ""
@@ -81,20 +104,24 @@ def rate(metric: str, by: str = "", selector: str = "") -> str:
 
 
 BRAND = 'brand=~"$brand"'
+POSITIVE, NEUTRAL, NEGATIVE = "green", "#8e8e8e", "red"
+UP = {0: ("no", "red"), 1: ("yes", "green")}
 OUT = 'role="profile", topic="enriched"'
 
 CANDIDATES_SQL = """
-select score, state, brand, coalesce(handle, author_id) as who, record->>'profile_url' as profile_url, tier,
-  followers, customer, confidence, headline, entered_at::timestamptz, expires_at::timestamptz,
+select score, coalesce(handle, author_id) as who, record->>'profile_url' as profile_url, brand, headline, state,
+  tier, followers, customer, confidence, entered_at::timestamptz, expires_at::timestamptz,
   notice_due_at::timestamptz
 from candidates
 where brand in (${brand:sqlstring}) and state in ('candidate', 'watch')
 order by state, score desc, key
 limit 200
 """
+COLUMNS = {"score": 70, "who": 160, "brand": 110, "headline": 620, "state": 90, "tier": 70, "followers": 90}
+"""pixels; the headline says why, and must not be what is cut"""
 
 OVERVIEW = Dashboard(
-    "superfan-overview", "Superfan: Overview", "Is it fresh, is it right, what came out", "now-6h",
+    "superfan-overview", "Superfan: Overview", "Is it fresh, right and alive, and what came out", "now-6h",
     {
         "Is it fresh?": [
             Panel(
@@ -116,7 +143,7 @@ OVERVIEW = Dashboard(
                 "s",
                 {f"{share:.0%}": quantile(share, "superfan_pipeline_latency_seconds", OUT)
                  for share in (0.5, 0.95, 0.99)},
-                width=12,
+                bad=(60, 300), width=12,
             ),
         ],
         "Is it right?": [
@@ -126,16 +153,13 @@ OVERVIEW = Dashboard(
                 "percentunit", {"dead letters": "superfan:quality_errors:ratio1h"}, "stat", (0.01, 0.144), width=4,
             ),
             Panel(
-                "Answers when asked",
-                "Broker and store, as the exporter finds them. 0: `superfan doctor`; nothing is lost meanwhile.",
-                "short", {"{{dependency}}": "min by (dependency) (superfan_dependency_up)"}, "stat", width=4,
-            ),
-            Panel(
-                "What runs",
-                "Processes by version and by version of the rules. Two of either for longer than a deployment takes: "
-                "some workers judge by other rules; bring them to one.",
-                "short", {"{{version}}, rules {{model_version}}":
-                          "count by (version, model_version) (superfan_build_info)"}, "stat", width=4,
+                "Alerts that fire",
+                "By name; each has a runbook in deploy/runbooks. A page first, then tickets: causes go before what "
+                "they cause.",
+                "short",
+                {"{{alertname}}": 'count by (alertname) (ALERTS{alertname=~"Superfan.*", alertstate="firing"}) '
+                                  'or on () label_replace(vector(0), "alertname", "firing", "", "")'},
+                "stat", (1, 1), {0: ("none", "green")},
             ),
             Panel(
                 "Budgets: how fast they burn",
@@ -144,15 +168,37 @@ OVERVIEW = Dashboard(
                 "suffix:x",
                 {f"{slo}, {w}": f"superfan:{slo}_errors:ratio{w} / 0.01"
                  for slo in ("freshness", "quality", "delivery") for w in ("5m", "1h")},
-                width=12,
+                bad=(3, 14.4), width=12,
+            ),
+        ],
+        "Is it alive?": [
+            Panel(
+                "Posts in",
+                "Posts read per second, of the last five minutes. Zero with a lag: enrich is not there. Zero without "
+                "one: upstream is silent.",
+                "suffix:/s", {"posts": "superfan:posts:rate5m or vector(0)"}, "trend", width=6,
+            ),
+            Panel(
+                "Silent processes",
+                "Workers and exporters that Prometheus cannot ask. Over 0: is it started, does it log? Lag and "
+                "candidates are known without the workers.",
+                "short", {"silent": 'count(up{job="superfan"} == 0) or on () vector(0)'}, "stat", (1, 1),
+                {0: ("none", "green")}, width=4,
+            ),
+            Panel(
+                "Answers when asked",
+                "Broker and store, as the exporter finds them. No: `superfan doctor`; nothing is lost meanwhile.",
+                "short", {"{{dependency}}": "min by (dependency) (superfan_dependency_up)"}, "stat", words=UP, width=6,
+            ),
+            Panel(
+                "What runs",
+                "Processes by version and by version of the rules. Two of either for longer than a deployment takes: "
+                "some workers judge by other rules; bring them to one.",
+                "short", {"{{version}}, rules {{model_version}}":
+                          "count by (version, model_version) (superfan_build_info)"}, "stat",
             ),
         ],
         "What came out?": [
-            Panel(
-                "Posts in",
-                "Posts read per second. Zero with a lag: enrich is not there. Zero without one: upstream is silent.",
-                "cps", {"posts": "superfan:posts:rate5m"}, "stat", width=4,
-            ),
             Panel(
                 "Candidates",
                 "In the store, by state. None for days: compare thresholds with the scores on Listening.",
@@ -163,20 +209,19 @@ OVERVIEW = Dashboard(
                 "Changes to the state candidate. Five times the usual: see SuperfanCandidateRateHigh before asking any.",
                 "short",
                 {"{{brand}}": 'sum by (brand) (increase(superfan_transitions_total{after="candidate"}[1h]))'},
-                width=6,
             ),
             Panel(
                 "Notices overdue",
                 "People who were to be told that their posts are read, and were not. Over 0: tell them, or take them "
                 "off; Listening lists them by date.",
-                "short", {"overdue": "sum(superfan_notices_overdue)"}, "stat", (1, 1), width=3,
+                "short", {"overdue": "sum(superfan_notices_overdue)"}, "stat", (1, 1), {0: ("none", "green")}, width=4,
             ),
             Panel(
                 "Age of the figures",
                 "Time since what a post costs was read, and since the posts of the usual engagement. Over half a year, "
                 "or red: read them anew (`models/tables`).",
                 "s", {"{{benchmark}}": "time() - superfan_benchmark_timestamp_seconds"}, "stat", (15552000, 31104000),
-                width=3,
+                width=4,
             ),
         ],
     },
@@ -189,24 +234,23 @@ PIPELINE = Dashboard(
             Panel(
                 "Posts in, by topic",
                 "Read by enrich. A topic that falls to zero alone: ask who feeds it.",
-                "cps", {"{{topic}}": rate("superfan_posts_total", "topic")}, stacked=True,
+                "suffix:/s", {"{{topic}}": rate("superfan_posts_total", "topic")}, stacked=True,
             ),
             Panel(
                 "Posts in, by platform",
                 "`unknown` could not be read that far. A platform that goes silent: look at its source.",
-                "cps", {"{{platform}}": rate("superfan_posts_total", "platform")}, stacked=True,
+                "suffix:/s", {"{{platform}}": rate("superfan_posts_total", "platform")}, stacked=True,
             ),
             Panel(
                 "Done, by role",
                 "Records with everything they led to confirmed. The role whose line is lowest for long is the "
                 "bottleneck: scale it.",
-                "cps", {"{{role}}": rate("superfan_pipeline_latency_seconds_count", "role")},
+                "suffix:/s", {"{{role}}": rate("superfan_pipeline_latency_seconds_count", "role")},
             ),
             Panel(
                 "What became of posts",
-                "kept, late, duplicate and replayed in profile; replayed after restarts only. Many duplicates: "
-                "upstream sends twice, which is harmless.",
-                "cps", {"{{role}} {{outcome}}": rate("superfan_outcomes_total", "role, outcome")},
+                "In profile; replayed after restarts only. Many duplicates: upstream sends twice, which is harmless.",
+                "suffix:/s", {"{{outcome}}": rate("superfan_outcomes_total", "outcome", 'role="profile"')},
             ),
             Panel(
                 "Begun and not confirmed",
@@ -226,10 +270,9 @@ PIPELINE = Dashboard(
                 "Dead letters by reason",
                 "Reasons are those of `superfan dead-letters list`. `poison`: keep the record as a test; others: tell "
                 "the sender.",
-                "cps",
-                {"{{role}}": rate("superfan_outcomes_total", "role", 'outcome="dead_letter"'),
-                 "{{role}} {{reason}}":
-                 rate("superfan_outcomes_total", "role, reason", 'outcome="dead_letter"') + " > 0"},
+                "suffix:/s",
+                {"all of {{role}}": rate("superfan_outcomes_total", "role", 'outcome="dead_letter"'),
+                 "{{reason}}": rate("superfan_outcomes_total", "reason", 'outcome="dead_letter"') + " > 0"},
             ),
             Panel(
                 "Dead letters against the limit",
@@ -238,16 +281,20 @@ PIPELINE = Dashboard(
                 "percentunit",
                 {"{{role}}": "max by (role) (superfan_dead_letter_share_ratio)",
                  "limit of {{role}}": "min by (role) (superfan_dead_letter_limit_ratio)"},
+                width=6,
             ),
             Panel(
                 "Dropped by reason",
                 "Well-formed and not wanted. `no_brand` rising: a new product or handle that `[[brands]]` does not name?",
-                "cps", {"{{reason}}": rate("superfan_outcomes_total", "reason", 'outcome="dropped"')},
+                "suffix:/s", {"{{reason}}": rate("superfan_outcomes_total", "reason", 'outcome="dropped"')},
+                width=6,
             ),
             Panel(
-                "Text processes replaced",
-                "Each time a record killed one. It is in dead-letters as `poison`. Without one: out of memory.",
+                "Text restarts",
+                "Text processes that were replaced, each time since a record killed one. It is in dead-letters as "
+                "`poison`. Without one: out of memory.",
                 "short", {"last hour": "sum(increase(superfan_nlp_pool_restarts_total[1h]))"}, "stat", (1, 5),
+                width=4,
             ),
         ],
         "Where does the time go?": [
@@ -309,12 +356,13 @@ KAFKA = Dashboard(
             Panel(
                 "The ten partitions farthest behind",
                 "One alone: a hot author or a stuck record; its owner's log names it. All alike: too few workers.",
-                "short", {"{{role}} {{topic}} {{partition}}": "topk(10, superfan_consumer_lag_records)"},
+                "short", {"{{role}} {{topic}} {{partition}}": "sort_desc(topk(10, superfan_consumer_lag_records))"},
+                "bars",
             ),
             Panel(
                 "Written and consumed",
                 "Records per second, by topic. Written without consumed: nobody reads, SuperfanNothingConsumed.",
-                "cps",
+                "suffix:/s",
                 {"{{topic}} written": rate("superfan_topic_records_total", "topic"),
                  "{{topic}} consumed": rate("superfan_consumed_records_total", "topic")},
                 width=12,
@@ -335,57 +383,60 @@ KAFKA = Dashboard(
             Panel(
                 "Partitions worked on",
                 "Summed over workers; should be the number of partitions. Less: a rebalance or a recovery, or nobody.",
-                "short", {"{{role}}": "sum by (role) (superfan_assigned_partitions)"},
+                "short", {"{{role}}": "sum by (role) (superfan_assigned_partitions)"}, width=6,
             ),
             Panel(
                 "Assignments, 15 minutes",
                 "Each stops a role for a moment. Over five: SuperfanRebalanceStorm.",
-                "short", {"{{role}}": "max by (role) (increase(superfan_rebalances_total[15m]))"},
+                "short", {"{{role}}": "max by (role) (increase(superfan_rebalances_total[15m]))"}, width=6,
             ),
             Panel(
                 "Changelog records to be read",
                 "While above 0 a worker's partitions wait. Not falling: SuperfanRecoveryStuck.",
-                "short", {"{{instance}}": "superfan_recovery_remaining_records"},
+                "short", {"{{instance}}": "superfan_recovery_remaining_records"}, width=6,
             ),
             Panel(
                 "Recoveries: mean seconds",
                 "Since the workers started. Long: fewer authors a worker (more replicas), or a shorter window.",
                 "s", {"mean": "sum(superfan_recovery_seconds_sum) / sum(superfan_recovery_seconds_count)"}, "stat",
+                width=6,
             ),
         ],
         "What is remembered?": [
             Panel(
                 "Keys",
                 "Authors, customers and handles in memory. Authors grow until the window's end, then stay.",
-                "short", {"{{state}}": "sum by (state) (superfan_state_keys)"},
+                "short", {"{{state}}": "sum by (state) (superfan_state_keys)"}, width=5,
             ),
             Panel(
                 "Bytes",
                 "Packed; a worker needs about three times that. Plan memory by it.",
-                "bytes", {"{{state}}": "sum by (state) (superfan_state_bytes)"},
+                "bytes", {"{{state}}": "sum by (state) (superfan_state_bytes)"}, width=5,
             ),
             Panel(
                 "Memory of the processes",
                 "Resident. Rising while the states do not: a leak; restart, and tell the developers.",
-                "bytes", {"{{instance}}": 'process_resident_memory_bytes{job="superfan"}'},
+                "bytes", {"{{instance}}": 'process_resident_memory_bytes{job="superfan"}'}, width=6,
             ),
             Panel(
                 "Older states refused",
                 "A worker that had lost a partition wrote to it all the same; recovery refused it. Over 0: look for "
                 "pauses beyond the session in the logs.",
                 "short", {"since the start": "sum(superfan_stale_states_refused_total)"}, "stat", (1, 10),
+                width=4,
             ),
             Panel(
                 "Newest post counted",
                 "How long ago it was written. Hours, while posts come in: a source sends history.",
                 "s", {"ago": "time() - (max(superfan_watermark_timestamp_seconds) > 0)"}, "stat",
+                width=4,
             ),
         ],
         "Does the store keep up?": [
             Panel(
                 "Rows",
                 "Stale ones are older than what is there: normal after restarts and when batches hold many of a key.",
-                "cps", {"{{change}}": rate("superfan_store_rows_total", "change")}, stacked=True,
+                "suffix:/s", {"{{change}}": rate("superfan_store_rows_total", "change")}, stacked=True,
             ),
             Panel(
                 "Seconds of a write",
@@ -415,14 +466,15 @@ LISTENING = Dashboard(
                 "Of all opinions in the range shown, by brand. Compare with competitors you listen to under the same "
                 "conditions only.",
                 "percentunit",
-                {"{{brand}}": f"sum by (brand) (increase(superfan_opinions_total{{{BRAND}}}[$__range])) / on () "
-                              f"group_left () sum(increase(superfan_opinions_total{{{BRAND}}}[$__range]))"},
+                {"{{brand}}": f"sort_desc(sum by (brand) (increase(superfan_opinions_total{{{BRAND}}}[$__range])) / "
+                              f"on () group_left () sum(increase(superfan_opinions_total{{{BRAND}}}[$__range])))"},
                 "bars",
             ),
             Panel(
                 "Sentiment",
                 "Positive, neutral and negative opinions of the brands chosen. All negative at once: SuperfanSentimentDrop.",
-                "cps", {"{{sentiment}}": rate("superfan_opinions_total", "sentiment", BRAND)}, stacked=True,
+                "suffix:/s", {"{{sentiment}}": rate("superfan_opinions_total", "sentiment", BRAND)}, stacked=True,
+                colors={"positive": POSITIVE, "neutral": NEUTRAL, "negative": NEGATIVE},
             ),
             Panel(
                 "Positive minus negative",
@@ -430,17 +482,19 @@ LISTENING = Dashboard(
                 "percentunit",
                 {"{{brand}}, 3 h": f"superfan:sentiment_net:ratio3h{{{BRAND}}}",
                  "{{brand}}, 7 d": f"superfan:sentiment_net:ratio7d{{{BRAND}}}"},
+                width=12,
             ),
             Panel(
                 "Drift of the mix",
                 "Population stability index of a day against a week. Over 0.25: the world, or our text pipeline, has "
                 "changed; annotate some posts by hand.",
-                "short", {"{{brand}}": f"superfan:sentiment_drift:psi{{{BRAND}}}"}, "bars", (0.1, 0.25),
+                "short", {"{{brand}}": f"sort_desc(round(superfan:sentiment_drift:psi{{{BRAND}}}, 0.001))"}, "bars",
+                (0.1, 0.25), width=6,
             ),
             Panel(
                 "Opinions that count less",
                 "Giveaways, sponsored posts and reposts, irony. Over a third: SuperfanGiveawayStorm; ask marketing.",
-                "cps", {"{{cue}}": rate("superfan_cued_opinions_total", "cue", BRAND)},
+                "suffix:/s", {"{{cue}}": rate("superfan_cued_opinions_total", "cue", BRAND)}, width=6,
             ),
         ],
         "Who loves it?": [
@@ -448,31 +502,33 @@ LISTENING = Dashboard(
                 "Candidates by brand and tier",
                 "In the store, candidates and those to watch. A wanted tier without any: is `tiers.wanted` right?",
                 "short",
-                {"{{brand}} {{tier}} {{state}}": "sum by (brand, tier, state) (superfan_candidates"
-                                                 f'{{{BRAND}, state=~"candidate|watch"}})'},
-                "bars", width=12,
+                {"{{brand}} {{tier}} {{state}}": "sort_desc(sum by (brand, tier, state) (superfan_candidates"
+                                                 f'{{{BRAND}, state=~"candidate|watch"}}))'},
+                "bars", width=12, height=9,
             ),
             Panel(
                 "Changes of state, by reason",
                 "Over the range shown. Many `low_score`: the campaign is over; `inauthentic`: look at them.",
                 "short",
                 {"{{before}} to {{after}}, {{reason}}":
-                 f"sum by (before, after, reason) (increase(superfan_transitions_total{{{BRAND}}}[$__range])) > 0"},
-                "bars", width=12,
+                 "sort_desc(round(sum by (before, after, reason) "
+                 f"(increase(superfan_transitions_total{{{BRAND}}}[$__range]))) > 0)"},
+                "bars", width=12, height=9,
             ),
             Panel(
                 "Scores",
-                "Share of published profiles up to each score, in the range shown. All low: thresholds too high for "
-                "the brand, or few customers known.",
+                "Shares of published profiles, in the range shown. All low: thresholds too high for the brand, or few "
+                "customers known.",
                 "percentunit",
-                {"up to {{le}}": f"sum by (le) (increase(superfan_score_points_bucket{{{BRAND}}}[$__range])) / on () "
-                                 f"group_left () sum(increase(superfan_score_points_count{{{BRAND}}}[$__range]))"},
+                shares("superfan_score_points", BRAND,
+                       {"under 20": ("", "20.0"), "20 to 40": ("20.0", "40.0"), "40 to 60": ("40.0", "60.0"),
+                        "60 to 80": ("60.0", "80.0"), "over 80": ("80.0", "+Inf")}),
                 "bars", width=12,
             ),
             Panel(
                 "Rules of authenticity that fired",
                 "Published profiles held back by flood, promoted or clockwork. A peak: somebody floods the brand.",
-                "cps", {"{{rule}}": rate("superfan_authenticity_rules_fired_total", "rule")}, width=12,
+                "suffix:/s", {"{{rule}}": rate("superfan_authenticity_rules_fired_total", "rule")}, width=12,
             ),
         ],
         "What would other rules say?": [
@@ -480,18 +536,18 @@ LISTENING = Dashboard(
                 "Who would enter, who would leave",
                 "Judgements by the rules of `[shadow] config` that put an author on the board, or take one off. Much of "
                 "either: `superfan backtest --compare` says who and why.",
-                "cps",
+                "suffix:/s",
                 {"{{verdict}}": rate("superfan_shadow_judgements_total", "verdict", f'{BRAND}, verdict!="agree"')},
                 width=12,
             ),
             Panel(
                 "Points more, or less",
-                "Share of judgements in which the shadow's score less the published one is up to so much. All on one "
+                "The shadow's score beside the published one: shares of judgements, in the range shown. All on one "
                 "side: move the thresholds together with the weights.",
                 "percentunit",
-                {"up to {{le}}": f"sum by (le) (increase(superfan_shadow_difference_points_bucket{{{BRAND}}}[$__range])) "
-                                 "/ on () group_left () "
-                                 f"sum(increase(superfan_shadow_difference_points_count{{{BRAND}}}[$__range]))"},
+                shares("superfan_shadow_difference_points", BRAND,
+                       {"over 5 less": ("", "-5.0"), "1 to 5 less": ("-5.0", "-1.0"), "the same": ("-1.0", "1.0"),
+                        "1 to 5 more": ("1.0", "5.0"), "over 5 more": ("5.0", "+Inf")}),
                 "bars", width=12,
             ),
         ],
@@ -500,13 +556,14 @@ LISTENING = Dashboard(
                 "Candidates, the best first",
                 "From the store. Read the watch-outs (`superfan candidates show`) before asking; then send feedback, "
                 "so that nobody is asked twice.",
-                "none", CANDIDATES_SQL.strip(), "table", width=20,
+                "none", CANDIDATES_SQL.strip(), "table", width=20, height=10,
             ),
             Panel(
-                "Notices overdue, by brand",
+                "Notices overdue",
                 "People to be told that their posts are read. Sort the list by notice_due_at, tell them, send "
                 "`contacted` as feedback.",
-                "short", {"{{brand}}": f"superfan_notices_overdue{{{BRAND}}}"}, "stat", (1, 1), width=4,
+                "short", {"{{brand}}": f"superfan_notices_overdue{{{BRAND}}}"}, "stat", (1, 1),
+                {0: ("none", "green")}, width=4, height=10,
             ),
         ],
     },
@@ -582,41 +639,74 @@ def rendered(board: Dashboard) -> str:
 
 
 def _panel(panel: Panel) -> Any:
-    kinds = {"graph": timeseries.Panel, "stat": stat.Panel, "table": table.Panel, "bars": bargauge.Panel}
+    kinds = {
+        "graph": timeseries.Panel,
+        "stat": stat.Panel,
+        "trend": stat.Panel,
+        "bars": bargauge.Panel,
+        "table": table.Panel,
+    }
     made: Any = kinds[panel.kind]()
-    made.title(panel.title).description(panel.do).unit(panel.unit).span(panel.width)
-    made.height(10 if panel.kind == "table" else 7)
+    made.title(panel.title).description(panel.do).unit(panel.unit).span(panel.width).height(panel.height)
     if panel.bad:
         steps = [Threshold(value=None, color="green")]
         steps += [Threshold(value=v, color=c) for v, c in zip(panel.bad, ("orange", "red"), strict=True)]
         made.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
+    if panel.words:
+        words = {str(v): ValueMappingResult(text=text, color=c) for v, (text, c) in panel.words.items()}
+        made.mappings([ValueMap(words)])
+    for legend, color in panel.colors.items():
+        made.override_by_name(legend, [_option("color", {"mode": "fixed", "fixedColor": color})])
     if isinstance(panel.ask, str):
         made.datasource(POSTGRES).with_target(Sql(panel.ask)).show_header(True)
         link = {"title": "Open the profile", "url": "${__data.fields.profile_url}", "targetBlank": True}
-        made.override_by_name("who", [DynamicConfigValue(id_val="links", value=[link])])
-        made.override_by_name("profile_url", [DynamicConfigValue(id_val="custom.hidden", value=True)])
+        made.override_by_name("who", [_option("links", [link])])
+        # Its value is needed by the link; versions of Grafana differ in how a column is hidden.
+        hidden = [_option("custom.hidden", True), _option("custom.hideFrom.viz", True)]
+        made.override_by_name("profile_url", hidden)
+        for column, width in COLUMNS.items():
+            made.override_by_name(column, [_option("custom.width", width)])
         return made
     made.datasource(PROMETHEUS)
     for letter, (legend, expr) in zip("ABCDEFGH", panel.ask.items(), strict=False):
         query = prometheus.Dataquery().expr(expr).legend_format(legend).ref_id(letter).datasource(PROMETHEUS)
-        made.with_target(query.range() if panel.kind == "graph" else query.instant())
+        made.with_target(query.range() if panel.kind in ("graph", "trend") else query.instant())
     if panel.kind == "graph":
-        made.fill_opacity(25 if panel.stacked else 8).gradient_mode(GraphGradientMode.NONE)
-        made.legend(
-            common.VizLegendOptions()
-            .display_mode(LegendDisplayMode.LIST)
-            .placement(LegendPlacement.BOTTOM)
-            .show_legend(True)
-            .calcs([])
-        )
-        made.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
-        if panel.stacked:
-            made.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
+        _graph(made, panel)
     if panel.kind == "bars":
-        made.orientation(VizOrientation.HORIZONTAL)
-    if panel.kind == "stat":
-        made.color_mode(BigValueColorMode.VALUE if panel.bad else BigValueColorMode.NONE)
+        made.orientation(VizOrientation.HORIZONTAL).min(0)
+        made.text(common.VizTextDisplayOptions().title_size(14).value_size(16))
+        if panel.unit == "percentunit":
+            made.max(1)
+    if panel.kind in ("stat", "trend"):
+        named = any("{{" in legend for legend in panel.ask)
+        made.text_mode(BigValueTextMode.VALUE_AND_NAME if named else BigValueTextMode.VALUE)
+        made.graph_mode(BigValueGraphMode.AREA if panel.kind == "trend" else BigValueGraphMode.NONE)
+        coloured = panel.bad or panel.words or panel.kind == "trend"
+        made.color_mode(BigValueColorMode.VALUE if coloured else BigValueColorMode.NONE)
+    if panel.kind in ("bars", "trend") and not panel.bad:
+        made.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("blue"))
     return made
+
+
+def _graph(made: Any, panel: Panel) -> None:
+    made.fill_opacity(25 if panel.stacked else 0).gradient_mode(GraphGradientMode.NONE).axis_soft_min(0)
+    made.legend(
+        common.VizLegendOptions()
+        .display_mode(LegendDisplayMode.LIST)
+        .placement(LegendPlacement.RIGHT if panel.width >= 12 else LegendPlacement.BOTTOM)
+        .show_legend(True)
+        .calcs([])
+    )
+    made.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+    if panel.stacked:
+        made.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
+    if panel.bad:
+        made.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
+
+
+def _option(name: str, value: object) -> DynamicConfigValue:
+    return DynamicConfigValue(id_val=name, value=value)
 
 
 def questions() -> str:

@@ -5,6 +5,7 @@ For tests (`with stack(folder) as running: …`), and to look around: `python -m
 
 import argparse
 import json
+import math
 import signal
 import sys
 import tempfile
@@ -39,6 +40,7 @@ positive_days = 1
 AMISS = 50
 """posts from one that comes with records that are not as they should be to the next such"""
 LATE_DAYS = 200
+SWING_SECONDS = 25
 PRAISE = (
     "I love flying with @{}, the crew on my flight this morning was wonderful!",
     "Thank you @{} for the best flight of my life, amazing service from start to end",
@@ -56,25 +58,30 @@ class Stack:
     prometheus: Prometheus
 
     def __init__(
-        self, settings: Settings, database: PostgreSQL, folder: Path, roles: Collection[str]
+        self,
+        settings: Settings,
+        database: PostgreSQL,
+        folder: Path,
+        roles: Collection[str],
+        later: Collection[str],
     ) -> None:
         self.settings = settings
         self.database = database
-        self.at = {name: f"127.0.0.1:{free_port()}" for name in (*roles, "exporter")}
+        self.at = {name: f"127.0.0.1:{free_port()}" for name in (*roles, "exporter", *later)}
         self.processes: dict[str, SuperfanProcess] = {}
         self._folder = folder
         self._shadow = folder / "shadow.toml"
         self._shadow.write_text(DEMO_CONFIG.read_text() + LOOSER)
-        for name in self.at:
+        for name in (*roles, "exporter"):
             self.start(name)
 
     def start(self, name: str) -> None:
-        """The worker of a role, or the exporter."""
+        """The exporter, or the worker of a role; what follows a hyphen tells workers of one role apart."""
         log, extra = self._folder / f"{name}.log", self.environment(self.at[name])
         if name == "exporter":
             self.processes[name] = SuperfanProcess(self.settings, log, name, **extra)
         else:
-            self.processes[name] = WorkerProcess(self.settings, log, name, **extra)
+            self.processes[name] = WorkerProcess(self.settings, log, name.partition("-")[0], **extra)
 
     def stop(self, name: str) -> None:
         """As an orchestrator does: finish what was begun, commit, leave."""
@@ -102,11 +109,19 @@ class Stack:
 
 @contextmanager
 def stack(
-    folder: Path, roles: Collection[str] = tuple(Role), *, burst: int = 4000, rate: float = 100
+    folder: Path,
+    roles: Collection[str] = tuple(Role),
+    *,
+    later: Collection[str] = (),
+    burst: int = 4000,
+    rate: float = 100,
+    swing: float = 0,
 ) -> Iterator[Stack]:
     """Everything, for the length of a `with` block, with a worker for each of the roles (or for `all`).
 
-    Bundled posts come as fast as it goes until there were `burst` of them, then `rate` a second.
+    Workers named in `later` are scraped from the beginning, and started by whoever wants them.
+    Bundled posts come as fast as it goes until there were `burst` of them, then `rate` a second,
+    more and less by a share of `swing` in the course of minutes.
     """
     program("prometheus")  # the one thing that may be missing: it is told before anything starts
     with ExitStack() as closing:
@@ -115,27 +130,27 @@ def stack(
         settings = settings_for(broker, database.new_database())
         with admin.admin_client(settings) as client:
             admin.apply(client, settings)
-        running = Stack(settings, database, folder, roles)
+        running = Stack(settings, database, folder, roles, later)
         closing.callback(running.kill)
         running.prometheus = closing.enter_context(
             prometheus(folder / "prometheus", list(running.at.values()))
         )
-        closing.enter_context(_fed(settings, burst, rate))
+        closing.enter_context(_fed(settings, burst, rate, swing))
         yield running
 
 
 @contextmanager
-def _fed(settings: Settings, burst: int, rate: float) -> Iterator[None]:
+def _fed(settings: Settings, burst: int, rate: float, swing: float) -> Iterator[None]:
     """A feed in a thread of its own."""
     enough = threading.Event()
 
     def paced() -> Iterator[bytes]:
-        began = 0.0
+        due = 0.0
         for number, value in enumerate(stream()):
-            if number == burst:
-                began = time.monotonic()
             if number > burst:
-                enough.wait(max(0.0, began + (number - burst) / rate - time.monotonic()))
+                now = time.monotonic()
+                due = (due or now) + 1 / (rate * (1 + swing * math.sin(now / SWING_SECONDS)))
+                enough.wait(max(0.0, due - now))
             if enough.is_set():
                 return
             yield value

@@ -26,11 +26,12 @@ RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 BOARDS = {path.stem: json.loads(path.read_text()) for path in (DEPLOY / "grafana/dashboards").glob("*.json")}
 PANELS = [panel for board in BOARDS.values() for panel in board["panels"] if panel["type"] != "row"]
 MACROS = {"$__rate_interval": "15s", "$__range": "5m", "$__interval": "15s", "$brand": ".*"}
-UNITS = {"s", "short", "percentunit", "cps", "bytes", "none", "suffix:x"}
+UNITS = {"s", "short", "percentunit", "bytes", "none", "suffix:x", "suffix:/s"}
 OTHERS = {
     "process_cpu_seconds_total": {"job", "instance"},
     "process_resident_memory_bytes": {"job", "instance"},
     "up": {"job", "instance"},
+    "ALERTS": {"alertname", "alertstate"},
 }
 """Series that are not of the table: what Prometheus and its client add."""
 
