@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from models.brands import Brand
-from models.outcomes import Rejected, rejection_of
+from models.outcomes import Reason, Rejected, rejection_of
 from models.records import Record, encode
 from nlp.pipeline import Annotator, Target, TextIn
 
@@ -21,7 +21,7 @@ class _Target(Record, frozen=True):
 
 class _Request(Record, frozen=True):
     text: str
-    targets: tuple[str | _Target, ...] = ()
+    targets: tuple[str | _Target, ...] | None = None
 
 
 class _Error(Record, frozen=True):
@@ -48,11 +48,14 @@ def annotate_lines(brands: Sequence[Brand], lines: Iterable[bytes]) -> Iterator[
 
 
 def _request(line: bytes) -> TextIn | Rejected:
+    if not line:
+        return Rejected(Reason.EMPTY, "the line is empty")
     try:
         request = _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         return rejection_of(error, line)
     targets = [
-        t if isinstance(t, str) else Target(text=t.text, start=t.start, end=t.end) for t in request.targets
+        t if isinstance(t, str) else Target(text=t.text, start=t.start, end=t.end)
+        for t in request.targets or ()
     ]
     return TextIn(text=request.text, targets=tuple(targets))

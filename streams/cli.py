@@ -374,14 +374,11 @@ def tick(
 
     Examples: `superfan tick` | `superfan tick --day 2026-11-20`
     """
-    from models.times import day_from_iso, day_of, iso_day
+    from models.times import day_of, iso_day
     from streams import feeding
 
     today = day_of(time.time_ns() // 1_000_000)
-    try:
-        begun = today if day is None else day_from_iso(day)
-    except ValueError:
-        raise typer.BadParameter(f"{day!r} is no day; write YYYY-MM-DD", param_hint="--day") from None
+    begun = today if day is None else _day(day, "--day")
     if begun > today + 1:
         raise typer.BadParameter(
             f"{day} has not begun: it would expire everyone who is silent until then", param_hint="--day"
@@ -425,6 +422,8 @@ def backtest(
     """
     from streams import backtesting, comparing
 
+    if tick is not None:
+        _day(tick, "--tick")
     settings = load(config_path(config or _config))
     other = None if compare is None else load(compare)
     if other is not None:
@@ -520,7 +519,7 @@ def annotate(
     from streams.annotating import annotate_lines
     from streams.lines import read
 
-    for line in annotate_lines(_settings().brands, read(file)):
+    for line in annotate_lines(_settings().brands, read(file, empty=True)):
         sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
 
@@ -738,6 +737,16 @@ def _print_findings(output: Output, findings: Sequence["Finding"]) -> None:
     if wrong := sum(not finding.ok for finding in findings):
         talk.print(f"{wrong} of {len(findings)} checks found something.")
         raise typer.Exit(3)
+
+
+def _day(text: str, option: str) -> int:
+    """The day an option names; else wrong usage."""
+    from models.times import day_from_iso
+
+    try:
+        return day_from_iso(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day; write YYYY-MM-DD", param_hint=option) from None
 
 
 def _values(states: list[StateName] | None) -> list[str] | None:

@@ -78,13 +78,14 @@ def _key(text: str) -> bytes:
 
 
 class Files:
-    """The lines of several files (`-` is standard input), without their ends and without empty ones.
+    """The lines of several files (`-` is standard input), without their ends; empty ones only if asked for.
 
     Iterating raises `FileError` for a file that cannot be read, a broken gzip included.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], *, empty: bool = False) -> None:
         self._paths = paths
+        self._empty = empty
         self._on_disk = all(path.is_file() for path in paths)
         self._behind = 0
         self._open: IO[bytes] | None = None
@@ -105,15 +106,15 @@ class Files:
     def _read(self, path: Path) -> Iterator[bytes]:
         try:
             if str(path) == "-":
-                yield from _stripped(sys.stdin.buffer)
+                yield from self._stripped(sys.stdin.buffer)
                 return
             with path.open("rb") as file:
                 self._open = file
                 if path.suffix == ".gz":
                     with gzip.open(file) as unzipped:
-                        yield from _stripped(unzipped)
+                        yield from self._stripped(unzipped)
                 else:
-                    yield from _stripped(file)
+                    yield from self._stripped(file)
                 self._behind += file.tell()
                 self._open = None
         except (OSError, EOFError, zlib.error) as error:
@@ -121,11 +122,10 @@ class Files:
             fix = "name a JSON Lines file, plain or .gz, or - for standard input"
             raise FileError(f"{path} cannot be read", why, fix) from None
 
+    def _stripped(self, file: Iterable[bytes]) -> Iterator[bytes]:
+        return (line for raw in file if (line := raw.strip()) or self._empty)
 
-def read(path: Path) -> Iterator[bytes]:
+
+def read(path: Path, *, empty: bool = False) -> Iterator[bytes]:
     """The lines of one file, as `Files` gives them."""
-    return iter(Files([path]))
-
-
-def _stripped(file: Iterable[bytes]) -> Iterator[bytes]:
-    return (line for raw in file if (line := raw.strip()))
+    return iter(Files([path], empty=empty))

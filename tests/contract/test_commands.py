@@ -27,6 +27,7 @@ RUN_HERE = {
     "superfan worker",
     "superfan feed FILE",
     "superfan feed posts.jsonl",
+    "superfan lag",
     "superfan tick",
     "superfan backtest",
     "superfan backtest --posts posts.jsonl --compare candidate.toml --out results",
@@ -45,6 +46,7 @@ RUN_HERE = {
     "superfan broker",
 }
 RUN_ELSEWHERE = {
+    "superfan exporter": "tests/ops/test_live.py",
     "make demo": "tests/integration/test_demo.py",
     "superfan demo": "tests/integration/test_demo.py",
     "make test": "whoever runs this",
@@ -213,6 +215,15 @@ def test_dead_letters_are_listed_with_their_reasons(env: dict[str, str]) -> None
     assert [json.loads(line)["reason"] for line in future.stdout.splitlines()] == ["future"]
 
 
+def test_lag_is_told_by_role_and_topic(env: dict[str, str]) -> None:
+    """`lag` asks for every role, and for each topic that it reads."""
+    done = superfan("lag", "-o", "json", env=env)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["role"] for row in rows} == {"enrich", "profile", "sink"}
+    assert {row["topic"] for row in rows} >= {"mentions", "enriched", "candidates"}
+
+
 def test_a_day_begins_on_every_partition(env: dict[str, str], settings: Settings) -> None:
     """`tick` sends one record a partition; a day that is none, or has not begun, is wrong usage."""
     done = superfan("tick", "--day", "2015-02-24", env=env)
@@ -317,17 +328,19 @@ def test_a_source_without_a_lawful_basis_stops_the_worker(env: dict[str, str], t
 
 
 def test_annotate_answers_each_line_in_order(env: dict[str, str]) -> None:
-    """One line out for each line in; a bad line is answered by an error, the others are untouched."""
+    """One line out for each line in; a bad or empty line is answered by an error, the others stay."""
     lines = [
         b'{"text": "I love @JetBlue"}',
         b"{oops",
         b'{"text": "hate it", "targets": ["it"]}',
         b'{"text": 5}',
+        b"",
+        b'{"text": "none asked", "targets": null}',
     ]
     done = superfan("annotate", env=env, stdin=b"\n".join(lines) + b"\n")
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [("error" in row) for row in found] == [False, True, False, True]
+    assert [("error" in row) for row in found] == [False, True, False, True, True, False]
     assert found[0]["brands"][0]["brand"] == "JetBlue"
     assert found[0]["sentiment"]["label"] == "positive"
     assert [t["text"] for t in found[2]["targets"]] == ["it"]
@@ -495,6 +508,8 @@ def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> Non
         "topics apply",
         "worker",
         "feed",
+        "lag",
+        "exporter",
         "tick",
         "backtest",
         "tune",
@@ -519,8 +534,15 @@ def test_every_help_has_examples(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fed"], ["feed"], ["worker", "--role", "cook"], ["feed", "x", "--topic", "y"]]
+    "arguments",
+    [
+        ["fed"],
+        ["feed"],
+        ["worker", "--role", "cook"],
+        ["feed", "x", "--topic", "y"],
+        ["backtest", "--posts", "x", "--out", "y", "--tick", "today"],
+    ],
 )
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
-    """Unknown commands, options and topics are usage errors."""
+    """Unknown commands, options and topics, and days that are none, are usage errors."""
     assert superfan(*arguments).returncode == 2
