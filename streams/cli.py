@@ -590,8 +590,8 @@ def candidates_show(
 ) -> None:
     """One candidate: why, what speaks against, what is not known.
 
-    Examples: `superfan candidates show "JetBlue/x:u5334b0c2bc"` |
-    `superfan candidates show "JetBlue/x:u5334b0c2bc" -o json`
+    Examples: `superfan candidates show "Southwest/x:ue5927f1ef6"` |
+    `superfan candidates show "Southwest/x:ue5927f1ef6" -o json`
     """
     from streams.board import print_card
     from streams.storage import find_candidate, open_store

@@ -9,6 +9,20 @@ from streams.demo import data
 from streams.settings import DEMO_CONFIG, load
 
 
+def demo_with(thresholds: str) -> str:
+    """The settings of the demo with these thresholds instead of its own."""
+    before, header, _ = DEMO_CONFIG.read_text().partition("[thresholds]\n")
+    assert header
+    return f"{before}{header}{thresholds}\n"
+
+
+def looser() -> str:
+    """Settings by which authors are candidates who are none by the demo's."""
+    return demo_with(
+        "enter_score = 20\nleave_score = 10\nenter_days = 1\npositive_posts = 1\npositive_days = 1"
+    )
+
+
 @pytest.fixture(scope="session")
 def posts() -> list[bytes]:
     """All 14,485 bundled posts."""

@@ -68,6 +68,10 @@ class Known:
     """niche -> 1 for one of the brand's, .5 for one related to these; none for a brand without niches"""
     usual: float | None = None
     """reactions to a post, as a share of the followers"""
+    praise_days: int = 3
+    """days with praise that a candidate must have"""
+    high_days: int = 2
+    """days of the last three on which the score must be high"""
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,8 @@ def _judge(brand: str, posts: list[Said], sizes: list[int], bought: float, facts
     weighed = _weigh(posts)
     account = Account(followers, certainty, bought, facts)
     days = [_evaluate(day, weighed, account) for day in evaluated]
-    state, entered = _walk(days, eligible=wanted and label != "unknown" and not excluded)
+    eligible = wanted and label != "unknown" and not excluded
+    state, entered = _walk(days, facts, eligible=eligible)
     last = days[-1]
     praised_on = {s.day for s in last.praise}
     watched = last.score >= 45 and last.a >= 0.6 and len(last.praise) >= 2 and len(praised_on) >= 2
@@ -309,7 +314,7 @@ def _authenticity(weighed: list[Weighed], busiest: int) -> float:
     return a
 
 
-def _walk(days: list[Day], *, eligible: bool) -> tuple[str, int | None]:
+def _walk(days: list[Day], facts: Known, *, eligible: bool) -> tuple[str, int | None]:
     """The state after all evaluated days, and the day of the last entry."""
     state, entered, low_since = "none", None, None
     for n, today in enumerate(days):
@@ -317,8 +322,15 @@ def _walk(days: list[Day], *, eligible: bool) -> tuple[str, int | None]:
         silent = today.day - last_praise
         if state != "candidate":
             high = sum(d.score >= 55 for d in days[max(0, n - 2) : n + 1])
-            enough = len(today.praise) >= 3 and len({s.day for s in today.praise}) >= 3
-            if eligible and high >= 2 and enough and silent <= 45 and today.a >= 0.6 and today.score >= 45:
+            enough = len(today.praise) >= 3 and len({s.day for s in today.praise}) >= facts.praise_days
+            if (
+                eligible
+                and high >= facts.high_days
+                and enough
+                and silent <= 45
+                and today.a >= 0.6
+                and today.score >= 45
+            ):
                 state, entered, low_since = "candidate", today.day, None
             continue
         low_since = None if today.score >= 45 else today.day if low_since is None else low_since

@@ -13,6 +13,8 @@ AIRLINE = {"travel": 1.0, "aviation": 1.0, "photography": 0.5, "outdoors": 0.5, 
 """what a brand of travel and aviation is about, and what is related to that"""
 X_RATE = 0.0012
 """reactions to a post on X, as a share of the followers"""
+PRAISE_DAYS, HIGH_DAYS = 2, 1
+"""days with praise, and with a high score, that the settings of the demo ask of a candidate"""
 
 
 def expected(
@@ -52,7 +54,10 @@ def expected(
     ticked = (date.fromisoformat(tick) - EPOCH).days
     found = {}
     for author, deliveries in said.items():
-        known = Known(tuple(named[author]), tuple(decided[author]), ticked=ticked, fits=AIRLINE, usual=X_RATE)
+        known = Known(
+            tuple(named[author]), tuple(decided[author]),
+            ticked=ticked, fits=AIRLINE, usual=X_RATE, praise_days=PRAISE_DAYS, high_days=HIGH_DAYS,
+        )  # fmt: skip
         for (brand, _), judged in judge(deliveries, {author: known}).items():
             found[f"{brand}/x:{author}"] = judged
     return found

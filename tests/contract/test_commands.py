@@ -14,6 +14,7 @@ import pytest
 from streams.broker import Broker
 from streams.reading import records
 from streams.settings import DEMO_CONFIG, Settings, load
+from tests.bundled import demo_with
 from tests.commands import superfan
 from tests.malformed import malformed
 from tests.running import environment, feed, feed_keyed, settings_for, wait_until_done, worker, written
@@ -403,10 +404,10 @@ def test_a_comparison_is_a_table_for_people_and_rows_for_programs(
 ) -> None:
     """`backtest --compare` says who enters and leaves and why, in every format, and writes it down."""
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(fans))
-    (tmp_path / "candidate.toml").write_text(
-        DEMO_CONFIG.read_text() + "[thresholds]\nenter_score = 30\npositive_days = 1\nenter_days = 1\n"
-    )
-    asked = ("backtest", "--posts", "posts.jsonl", "--compare", "candidate.toml", "--out", "results")
+    (tmp_path / "strict.toml").write_text(demo_with("positive_days = 3\nenter_days = 1"))
+    (tmp_path / "candidate.toml").write_text(DEMO_CONFIG.read_text())
+    asked = ("backtest", "--config", "strict.toml", "--compare", "candidate.toml")
+    asked += ("--posts", "posts.jsonl", "--out", "results")
     read = superfan(*asked, env=env, cwd=tmp_path)
     assert read.returncode == 0, read.stderr
     rows = [*map(json.loads, (tmp_path / "results" / "comparison.jsonl").read_text().splitlines())]

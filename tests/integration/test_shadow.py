@@ -9,6 +9,7 @@ from streams import admin, backtesting
 from streams.broker import Broker
 from streams.demo import data
 from streams.settings import DEMO_CONFIG
+from tests.bundled import looser
 from tests.commands import superfan
 from tests.ops.programs import free_port
 from tests.running import (
@@ -22,14 +23,6 @@ from tests.running import (
     written,
 )
 
-LOOSER = """
-[thresholds]
-enter_score = 20
-leave_score = 10
-enter_days = 1
-positive_posts = 1
-positive_days = 1
-"""
 SERIES = re.compile(
     r'^superfan_shadow_judgements_total\{brand="([^"]+)",verdict="(\w+)"\} (\S+)$', re.MULTILINE
 )
@@ -41,7 +34,7 @@ def test_the_shadow_is_counted_and_changes_nothing_that_is_published(
     """Other rules beside them leave profiles and candidates as they are; metrics show how many differ."""
     few = posts[:3000]
     other = tmp_path / "looser.toml"
-    other.write_text(DEMO_CONFIG.read_text() + LOOSER)
+    other.write_text(looser())
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
     backtesting.run(

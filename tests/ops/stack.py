@@ -22,21 +22,13 @@ from streams import admin, feeding, lines
 from streams.broker import embedded_broker
 from streams.demo import data
 from streams.roles import Role
-from streams.settings import DEMO_CONFIG, Settings
+from streams.settings import Settings
+from tests.bundled import looser
 from tests.databases import PostgreSQL, postgresql
 from tests.malformed import kinds
 from tests.ops.programs import Prometheus, free_port, get, program, prometheus
 from tests.running import SuperfanProcess, WorkerProcess, settings_for
 
-LOOSER = """
-[thresholds]
-enter_score = 20
-leave_score = 10
-enter_days = 1
-positive_posts = 1
-positive_days = 1
-"""
-"""the shadow's rules: authors enter by them who do not by those in force"""
 AMISS = 50
 """posts from one that comes with records that are not as they should be to the next such"""
 LATE_DAYS = 200
@@ -71,7 +63,7 @@ class Stack:
         self.processes: dict[str, SuperfanProcess] = {}
         self._folder = folder
         self._shadow = folder / "shadow.toml"
-        self._shadow.write_text(DEMO_CONFIG.read_text() + LOOSER)
+        self._shadow.write_text(looser())
         for name in (*roles, "exporter"):
             self.start(name)
 
