@@ -61,6 +61,29 @@ def get(url: str) -> tuple[int, str]:
         return 0, ""
 
 
+@contextmanager
+def serving(name: str, log: Path, *arguments: str, limit: float = 30) -> Iterator[int]:
+    """A program of the Prometheus family, once it is ready, on the loopback port that is given; ended behind.
+
+    Fails with its log when it ends before, or is not ready within `limit` seconds.
+    """
+    port = free_port()
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [program(name), *arguments, f"--web.listen-address=127.0.0.1:{port}"], stdout=out, stderr=out
+        )
+    try:
+        deadline = time.monotonic() + limit
+        while get(f"http://127.0.0.1:{port}/-/ready")[0] != 200:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 class Prometheus:
     """A server with the rules of `deploy/`, that scrapes every two seconds."""
 
@@ -96,20 +119,6 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[Prometheus]:
     del job["dns_sd_configs"]
     job["static_configs"] = [{"targets": targets}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    port = free_port()
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program("prometheus"), f"--config.file={folder}/prometheus.yml",
-             f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 30
-        while get(f"http://127.0.0.1:{port}/-/ready")[0] != 200:
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
+    arguments = f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"
+    with serving("prometheus", folder / "log", *arguments) as port:
         yield Prometheus(port)
-    finally:
-        process.terminate()
-        process.wait(30)

@@ -1,7 +1,6 @@
 """Whom an alert reaches, with what, and what keeps silent: a real Alertmanager with the committed file."""
 
 import json
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.ops.programs import DEPLOY, free_port, get, program, run
+from tests.ops.programs import DEPLOY, get, run, serving
 
 CONFIG = DEPLOY / "alertmanager/alertmanager.yml"
 ALERTS: dict[str, dict[str, str]] = {
@@ -56,23 +55,9 @@ class Alertmanager:
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
     """The committed file at work; whoever it would tell is out of reach."""
-    port = free_port()
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program("prometheus-alertmanager"), f"--config.file={CONFIG}", f"--storage.path={tmp_path}/data",
-             f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 60
-        while get(f"http://127.0.0.1:{port}/-/ready")[0] != 200:
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-            time.sleep(0.1)
+    arguments = f"--config.file={CONFIG}", f"--storage.path={tmp_path}/data", "--cluster.listen-address="
+    with serving("prometheus-alertmanager", tmp_path / "log", *arguments, limit=60) as port:
         yield Alertmanager(port)
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_night_is_one_call_and_its_causes_are_told_apart(alertmanager: Alertmanager) -> None:
