@@ -10,18 +10,15 @@ import fcntl
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from kafka.admin import KafkaAdminClient
@@ -29,6 +26,7 @@ from kafka.errors import KafkaError
 from rich.console import Console
 
 from streams.kafka_files import BrokerError, find_java, find_kafka
+from streams.stopping import Stop
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
@@ -154,29 +152,19 @@ def run_foreground(*, data_dir: Path, port: int, console: Console) -> None:
 
     Call it from the main thread. Raises `BrokerError`, also when the broker ends by itself.
     """
-    stop = threading.Event()
-
-    def on_signal(_: int, __: FrameType | None) -> None:
-        if not stop.is_set():  # a second one does not disturb the stopping
-            stop.set()
-            raise KeyboardInterrupt
-
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, on_signal)
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        embedded_broker(data_dir, port=port, console=console) as broker,
-    ):
-        console.print(
-            f"Apache Kafka answers at [bold]{broker.url}[/] after {broker.started_in:.1f} s; "
-            f"data in {broker.data_dir}. Ctrl-C stops it."
-        )
-        with contextlib.suppress(KeyboardInterrupt):
+    stop = Stop()
+    try:
+        with embedded_broker(data_dir, port=port, console=console) as broker:
+            console.print(
+                f"Apache Kafka answers at [bold]{broker.url}[/] after {broker.started_in:.1f} s; "
+                f"data in {broker.data_dir}. Ctrl-C stops it."
+            )
             while not stop.wait(0.2):
                 if broker.process.poll() is not None:
                     raise _ended(broker.process, broker.data_dir / "server.log")
-        console.print("Stopping …")
-    console.print("Stopped.")
+    finally:
+        if stop.asked:
+            console.print("Stopped.")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ that is stuck, or not there at all, shows.
 """
 
 import logging
-import threading
 import time
 from collections import defaultdict
 from contextlib import ExitStack
@@ -40,18 +39,18 @@ def run_exporter(settings: Settings, stop: Stop) -> None:
         raise SettingsError(
             "The exporter has nowhere to serve", "metrics.port is not set", "set it, or give --port"
         )
-    measured, vitals, asked = Measured(), Vitals(), threading.Event()
-    with endpoint.serving(settings, ("exporter",), vitals, measured), stop.waking(asked.set):
+    measured, vitals = Measured(), Vitals()
+    with endpoint.serving(settings, ("exporter",), vitals, measured), stop.waking(lambda: None):
         store = Store(settings.store_url.get_secret_value())
         try:
-            while not asked.is_set():
-                _measure_until_lost(settings, store, measured, vitals, asked)
+            while not stop.asked:
+                _measure_until_lost(settings, store, measured, vitals, stop)
         finally:
             store.close()
 
 
 def _measure_until_lost(
-    settings: Settings, store: Store, measured: Measured, vitals: Vitals, asked: threading.Event
+    settings: Settings, store: Store, measured: Measured, vitals: Vitals, stop: Stop
 ) -> None:
     """Measure over and over with the same connections, until asked to stop or until the broker is lost."""
     try:
@@ -59,16 +58,16 @@ def _measure_until_lost(
             client = stack.enter_context(admin.admin_client(settings))
             consumer = stack.enter_context(onlooker(settings))
             stack.enter_context(vitals.watching(lambda: ()))
-            while not asked.is_set():
+            while not stop.asked:
                 vitals.beat()
                 asking = of_broker(client, consumer, settings.topics.partitions)
                 measured.publish(_merged(asking, of_store(store, settings)))
-                asked.wait(settings.metrics.every)
+                stop.wait(settings.metrics.every)
     except (SuperfanError, KafkaError, OSError) as error:
         log.warning("The broker cannot be asked: %s", error)
         vitals.beat()
         measured.publish(_merged(_dependency("broker", up=False), of_store(store, settings)))
-        asked.wait(settings.metrics.every)
+        stop.wait(settings.metrics.every)
 
 
 def of_broker(client: KafkaAdminClient, consumer: KafkaConsumer, partitions: int) -> Found:

@@ -1,13 +1,20 @@
 """SIGTERM and SIGINT: the first stops in order, at any moment; further ones change nothing."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STEP = 0.1
+
 
 class Stop:
-    """Whether this process was told to stop. Make it early, in the main thread."""
+    """Whether this process was told to stop. Make it early, in the main thread.
+
+    XXX The handler runs between any two instructions of the main thread, so it takes no lock: had it set a
+    `threading.Event` that the main thread was about to wait for, it would wait for itself for ever.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -17,7 +24,10 @@ class Stop:
 
     @contextmanager
     def waking(self, wake: Callable[[], object]) -> Iterator[None]:
-        """While something runs that must finish first, `wake` tells it; else the process exits with 0."""
+        """While something runs that must finish first, `wake` tells it; else the process exits with 0.
+
+        `wake` must not wait for anything that this thread may hold.
+        """
         self._wake = wake
         if self.asked:
             wake()
@@ -25,6 +35,13 @@ class Stop:
             yield
         finally:
             self._wake = None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until told to stop, or a moment more; whether it was told."""
+        until = time.monotonic() + seconds
+        while not self.asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, STEP))
+        return self.asked
 
     def ignore(self) -> None:
         """Everything is done: a signal while Python takes itself down must not look like a failure."""
