@@ -66,6 +66,7 @@ class Ring(msgspec.Struct, array_like=True):
     candidate that readers have (`_digest`): 0 nothing, 1 a tombstone."""
 
     days: ring.Days = {}
+    """of two windows: the decision walks them, all else counts the last one"""
     quotes: tuple[QuoteMark, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     published: tuple[int, int] = (0, 0)
@@ -259,10 +260,11 @@ class Fold:
     ) -> Verdict | None:
         """The judgement as it stands, by these rules or by `rules`; null where nothing is counted."""
         held = state.rings.get(brand)
-        if held is None or not held.days or brand not in self._brands:
+        counted = self._counted(held) if held else {}
+        if held is None or not counted or brand not in self._brands:
             return None
         standing = self._standing(author, brand, state, held)
-        return decide(held.days, standing, brand, rules or self._rules, ticked=state.ticked)
+        return self._decide(brand, state, held, standing, rules or self._rules)
 
     def _count(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
         if post.ms <= state.erased_ms:
@@ -272,7 +274,7 @@ class Fold:
         hashed = ring.post_hash(post.post_id)
         if day <= state.ticked - keep:
             outcome.late = bool(post.opinions)
-            return False
+            return post.edited_ms > 0 and _withdraw(state, post.post_id, hashed)
         accepted = late = False
         changed = _revise(state, post, hashed, day)
         superseded = hashed in state.revised and post.edited_ms < state.revised[hashed][1]
@@ -293,7 +295,7 @@ class Fold:
             if self._mark(held, hashed, post, opinion, superseded=superseded):
                 outcome.counted.append(opinion)
                 changed = True
-            ring.evict(held.days, held.newest - keep + 1)
+            ring.evict(held.days, held.newest - self._rules.window.walked_days + 1)
             _evict_places(held, (held.newest - keep + 1) * DAY_MS)
         if not accepted:
             outcome.late = late
@@ -419,13 +421,14 @@ class Fold:
     def _judge(
         self, key: str, brand: str, author: str, state: AuthorState, held: Ring
     ) -> tuple[Verdict | None, Profile | None, Candidate | None]:
-        if not held.days or brand not in self._brands:
+        counted = self._counted(held)
+        if not counted or brand not in self._brands:
             return None, None, None
         standing = self._standing(author, brand, state, held)
-        verdict = decide(held.days, standing, brand, self._rules, ticked=state.ticked)
+        verdict = self._decide(brand, state, held, standing, self._rules)
         profile = summarise(
             key,
-            held.days,
+            counted,
             verdict,
             standing,
             model_version=self._model_version,
@@ -438,12 +441,22 @@ class Fold:
             verdict,
             standing,
             self._rules,
-            quotes=[self._linked(q, author) for q in _shown(held.quotes, held.days)],
+            quotes=[self._linked(q, author) for q in _shown(held.quotes, counted)],
             handle=state.handle[2] if state.handle else None,
             model_version=self._model_version,
             revision=state.version,
         )
         return verdict, profile, candidate
+
+    def _counted(self, held: Ring) -> ring.Days:
+        """The days of the window."""
+        return ring.since(held.days, held.newest - self._rules.window.keep_days + 1)
+
+    def _decide(
+        self, brand: str, state: AuthorState, held: Ring, standing: Standing, rules: Rules
+    ) -> Verdict:
+        walked = ring.unbroken(held.days, self._rules.window.keep_days)
+        return decide(walked, standing, brand, rules, ticked=state.ticked, newest=held.newest)
 
     def _linked(self, quote: QuoteMark, author: str) -> QuoteMark:
         """The quote with an address, if its post came without one and the platform's is known."""
@@ -459,6 +472,7 @@ class Fold:
         return any(normal_handle(handle) in state.handles for handle in own)
 
     def _standing(self, author: str, brand: str, state: AuthorState, held: Ring) -> Standing:
+        counted = self._counted(held)
         known = [c for c in state.customers.values() if c.by_handle is None or c.by_handle in state.handles]
         bio = state.bio[2] if state.bio else Bio()
         excluded = {
@@ -478,8 +492,8 @@ class Fold:
             bio_sells=bio.sells,
             in_crm=bool(known),
             orders=max((c.orders for c in known), default=0),
-            owning=ring.count(held.days, ring.OWNS),
-            evidence=tuple(e.text for e in _shown(held.evidence, held.days)),
+            owning=ring.count(counted, ring.OWNS),
+            evidence=tuple(e.text for e in _shown(held.evidence, counted)),
             exclusions=tuple(code for code, holds in excluded.items() if holds),
             feedback=state.feedback.get(brand),
         )
@@ -535,10 +549,7 @@ def _revise(state: AuthorState, post: CountedPost, hashed: int, day: int) -> boo
     """Note an edit or a deletion, and take older versions of the post out of every ring."""
     if post.edited_ms <= state.revised.get(hashed, (0, 0))[1]:
         return False
-    for held in state.rings.values():
-        ring.remove(held.days, hashed)
-        held.quotes = tuple(_withdrawn(q) if q.post_id == post.post_id else q for q in held.quotes)
-        held.evidence = tuple(_withdrawn(e) if e.post_id == post.post_id else e for e in held.evidence)
+    _withdraw(state, post.post_id, hashed)
     leaves = day if post.edited_ms == DELETED else max(day, day_of(post.edited_ms))
     # A post may come under another time than its deletion: the later one counts.
     leaves = max(leaves, state.revised.get(hashed, (0, 0))[0])
@@ -546,6 +557,16 @@ def _revise(state: AuthorState, post: CountedPost, hashed: int, day: int) -> boo
     newest = sorted(revised.items(), key=lambda item: (item[1], item[0]), reverse=True)
     state.revised = dict(sorted(newest[:MAX_REVISED]))
     return True
+
+
+def _withdraw(state: AuthorState, post_id: str, hashed: int) -> bool:
+    """Take a post out of every ring, with its words; whether it was counted in one."""
+    found = False
+    for held in state.rings.values():
+        found |= ring.remove(held.days, hashed)
+        held.quotes = tuple(_withdrawn(q) if q.post_id == post_id else q for q in held.quotes)
+        held.evidence = tuple(_withdrawn(e) if e.post_id == post_id else e for e in held.evidence)
+    return found
 
 
 def _unlearn(state: AuthorState, until: int) -> None:

@@ -2,8 +2,9 @@
 
 The decision walks the days from the oldest in the ring to that of the newest post or tick, those
 without posts too, and is thus the same whatever order the records came in; what a day of silence
-made of an author, the next post does not undo. What is known of the author *now* (followers,
-customer file, exclusions) is applied to every day.
+made of an author, the next post does not undo. Each day is judged by the window that ends with it,
+and the ring reaches back for two: who entered stays so when that praise has left the window. What
+is known of the author *now* (followers, customer file, exclusions) is applied to every day.
 """
 
 from bisect import bisect_left
@@ -83,8 +84,14 @@ def customer_label(certainty: float) -> CustomerLabel:
     return "likely" if certainty >= 0.5 else "unknown"
 
 
-def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: int = 0) -> Verdict:
-    """The verdict on a ring that is not empty; `ticked` is the day of the last tick, 0 for none."""
+def decide(
+    days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: int = 0, newest: int = 0
+) -> Verdict:
+    """The verdict on a ring that is not empty.
+
+    `ticked` is the day of the last tick, `newest` that of the newest post if it is not in the ring any
+    more, 0 for none.
+    """
     certainty = scoring.customer(
         in_crm=standing.in_crm, orders=standing.orders > 0, owned_words=standing.owning
     )
@@ -105,8 +112,12 @@ def decide(days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: 
     event_days = sorted(days)
     evaluated_on = max(event_days[-1], ticked)
     for tally, silent_to in zip(
-        scoring.tallies(days), [*(day - 1 for day in event_days[1:]), evaluated_on], strict=True
+        scoring.tallies(days, rules.window.keep_days, newest),
+        [*(day - 1 for day in event_days[1:]), evaluated_on],
+        strict=True,
     ):
+        if not eligible and tally.day < event_days[-1]:
+            continue  # nobody walks
         measured: dict[Component, float | None] = {
             "enthusiasm": scoring.enthusiasm(tally),
             "volume": scoring.volume(tally),

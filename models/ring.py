@@ -118,6 +118,21 @@ def count(days: Days, flag: int) -> int:
     return sum(1 for packed in days.values() for flags in packed[_FLAGS :: _MARK.size] if flags & flag)
 
 
+def unbroken(days: Days, silence: int) -> Days:
+    """The days behind the last `silence` days or more without any: whoever is silent so long begins anew."""
+    kept: Days = {}
+    for day in sorted(days, reverse=True):
+        if kept and next(reversed(kept)) - day >= silence:
+            break
+        kept[day] = days[day]
+    return kept
+
+
+def since(days: Days, oldest: int) -> Days:
+    """The days from `oldest` on."""
+    return {day: packed for day, packed in days.items() if day >= oldest}
+
+
 def evict(days: Days, oldest: int) -> None:
     """Forget the days before `oldest`."""
     for day in [day for day in days if day < oldest]:

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from models.ring import (
     GIVEAWAY,
@@ -31,6 +31,8 @@ HALF_LIFE_DAYS = 30
 WILSON_Z = 1.28
 VOLUME_SCALE = 2.5
 WEIGHTED_POSTS_A_DAY = 2.0
+GRID = 2**32
+"""A day's sums are whole multiples of 1/GRID: floats of which those of any day can be taken away exactly."""
 FLOOR = 0.02
 FLOOD_A_DAY = 72
 MIN_GAPS = 12
@@ -60,7 +62,7 @@ BESIDE = 15
 
 @dataclass(slots=True)
 class Tally:
-    """Everything counted from the start of a ring up to and including `day`."""
+    """Everything counted in the window that ends with the last event day up to `day`."""
 
     day: int = 0
     posts: int = 0
@@ -99,68 +101,106 @@ class Tally:
     """seconds of the posts, ascending"""
 
 
-def tallies(days: Days) -> Iterator[Tally]:
-    """One tally for each event day of the ring, oldest first.
+class _Told(NamedTuple):
+    """A day's posts, and the opinions in them as they count: at most two weighted posts."""
 
-    The same object is yielded again and again, brought forward: copy what must be kept.
+    day: int
+    marks: list[Mark]
+    positive: float
+    negative: float
+    intensity: float
+    praises: int
+    complaints: int
+    copies: int
+
+
+def tallies(days: Days, window: int, newest: int = 0) -> Iterator[Tally]:
+    """One tally for each event day of the ring, oldest first, of the `window` days up to it.
+
+    The last one is of those up to `newest`, if that is later. The same object is yielded again and again,
+    brought forward: copy what must be kept.
     """
     tally = Tally()
+    inside: deque[_Told] = deque()
     before: deque[int] = deque(maxlen=COMPARED)
-    for day in sorted(days):
+    for day in (event_days := sorted(days)):
         bring_forward(tally, day)
-        positive = negative = lean = 0.0
-        praises = complaints = count = 0
-        for mark in sorted(marks(days[day]), key=_by_time):
-            count += 1
-            weight = mark.weight
-            tally.times.append(day * 86_400 + mark.ms // 1000)
-            if mark.fingerprint:
-                if any((mark.fingerprint ^ other).bit_count() <= NEAR for other in before):
-                    tally.copies += 1
-                    weight = min(weight, COPY_WEIGHT)
-                before.append(mark.fingerprint)
-            _note(tally, mark)
-            if mark.label == POSITIVE:
-                positive += weight
-                praises += weight == 1.0
-            elif mark.label == NEGATIVE:
-                negative += weight
-                complaints += weight == 1.0
-            else:
-                continue
-            lean += weight * mark.intensity / 255
-        scale = min(1.0, WEIGHTED_POSTS_A_DAY / (positive + negative)) if positive + negative else 1.0
-        tally.posts += count
-        tally.busiest_day = max(tally.busiest_day, count)
-        tally.clear_positive += positive * scale
-        tally.clear_negative += negative * scale
-        tally.intensity += lean * scale
-        tally.decayed_positive += positive * scale
-        tally.praises += praises
-        tally.complaints += complaints
-        if praises:
-            tally.praise_days += 1
-            tally.last_praise = day
+        oldest = (day if day < event_days[-1] else max(day, newest)) - window + 1
+        told = _told(day, sorted(marks(days[day]), key=_by_time), before)
+        inside.append(told)
+        _count(tally, told, 1)
+        if inside[0].day < oldest:
+            while inside[0].day < oldest:
+                _count(tally, inside.popleft(), -1)
+            tally.busiest_day = max(len(told.marks) for told in inside)
+            if tally.last_praise is not None and tally.last_praise < inside[0].day:
+                tally.last_praise = None
         yield tally
+
+
+def _told(day: int, today: list[Mark], before: deque[int]) -> _Told:
+    """`before` are fingerprints of the posts before; those of today are added."""
+    positive = negative = lean = 0.0
+    praises = complaints = copies = 0
+    for mark in today:
+        weight = mark.weight
+        if mark.fingerprint:
+            if any((mark.fingerprint ^ other).bit_count() <= NEAR for other in before):
+                copies += 1
+                weight = min(weight, COPY_WEIGHT)
+            before.append(mark.fingerprint)
+        if mark.label == POSITIVE:
+            positive += weight
+            praises += weight == 1.0
+        elif mark.label == NEGATIVE:
+            negative += weight
+            complaints += weight == 1.0
+        else:
+            continue
+        lean += weight * mark.intensity / 255
+    clear = positive + negative
+    scale = min(1.0, WEIGHTED_POSTS_A_DAY / clear) if clear else 1.0
+    positive, negative, lean = (round(x * scale * GRID) / GRID for x in (positive, negative, lean))
+    return _Told(day, today, positive, negative, lean, praises, complaints, copies)
+
+
+def _count(tally: Tally, told: _Told, by: Literal[1, -1]) -> None:
+    """Put a day into the tally (1), or take one out that was in it (-1)."""
+    tally.posts += by * len(told.marks)
+    tally.clear_positive += by * told.positive
+    tally.clear_negative += by * told.negative
+    tally.intensity += by * told.intensity
+    decayed = tally.decayed_positive + by * told.positive * decay(tally.day - told.day)
+    tally.decayed_positive = max(0.0, decayed)
+    tally.praises += by * told.praises
+    tally.complaints += by * told.complaints
+    tally.copies += by * told.copies
+    tally.praise_days += by * bool(told.praises)
+    if by > 0:
+        tally.times += [told.day * 86_400 + mark.ms // 1000 for mark in told.marks]
+        tally.busiest_day = max(tally.busiest_day, len(told.marks))
+        if told.praises:
+            tally.last_praise = told.day
+    else:
+        del tally.times[: len(told.marks)]
+    for mark in told.marks:
+        flags = mark.flags
+        tally.promoted += by * bool(flags & (SPONSORED | GIVEAWAY))
+        tally.selling += by * bool(flags & SELLS)
+        tally.staff += by * bool(flags & STAFF)
+        tally.answers += by * bool(flags & REPLY)
+        tally.comments += by * mark.comments
+        if mark.reactions:
+            tally.reacted += by
+            tally.reactions += by * (mark.reactions - 1)
+        for place in _places(mark.themes):
+            tally.themes[place] += by
+            if not tally.themes[place]:
+                del tally.themes[place]
 
 
 def _by_time(mark: Mark) -> tuple[int, int]:
     return mark.ms, mark.post
-
-
-def _note(tally: Tally, mark: Mark) -> None:
-    """Count what a mark says besides its opinion."""
-    flags = mark.flags
-    tally.promoted += bool(flags & (SPONSORED | GIVEAWAY))
-    tally.selling += bool(flags & SELLS)
-    tally.staff += bool(flags & STAFF)
-    tally.answers += bool(flags & REPLY)
-    tally.comments += mark.comments
-    if mark.reactions:
-        tally.reacted += 1
-        tally.reactions += mark.reactions - 1
-    if mark.themes:
-        tally.themes.update(_places(mark.themes))
 
 
 def _places(themes: int) -> Iterator[int]:

@@ -137,7 +137,9 @@ def judge(deliveries: Iterable[Said], known: dict[str, Known]) -> dict[tuple[str
             if (s.brand, s.author) == (brand, author):
                 versions[s.post_id] = max(s, versions.get(s.post_id, s), key=_rank)
         newest = max(s.day for s in versions.values())
-        posts = sorted((s for s in versions.values() if s.day > newest - 90), key=lambda s: s.ms)
+        posts = sorted((s for s in versions.values() if s.day > newest - 180), key=lambda s: s.ms)
+        begins = [b.day for a, b in itertools.pairwise(posts) if b.day - a.day >= 90]
+        posts = [s for s in posts if s.day >= max(begins, default=0)]
         if newest > facts.ticked - 90:
             known_since = (facts.ticked - 89) * DAY_MS
             sizes = [
@@ -186,7 +188,7 @@ def _judge(brand: str, posts: list[Said], sizes: list[int], bought: float, facts
     certainty = 1 - math.prod(
         [0.05 for _ in facts.customers[:1]]
         + [0.1 for _ in [c for c in facts.customers if c[0] > 0][:1]]
-        + [0.5 for _ in [s for s in posts if s.evidence][:3]]
+        + [0.5 for _ in [s for s in posts if s.evidence and s.day > as_of - 90][:3]]
     )
     label = "confirmed" if certainty >= 0.9 else "likely" if certainty >= 0.5 else "unknown"
     excluded = facts.bot or brand in facts.employee_of or any(c[1] or c[2] for c in facts.customers)
@@ -243,9 +245,10 @@ def _weigh(posts: list[Said]) -> list[Weighed]:
 
 
 def _evaluate(day: int, weighed: list[Weighed], account: Account) -> Day:
-    """The score of one day, from all posts up to it."""
+    """The score of one day, from the posts of the 90 days up to the last on which there was one."""
     followers, certainty, bought, facts = account
     weighed = [w for w in weighed if w.said.day <= day]
+    weighed = [w for w in weighed if w.said.day > weighed[-1].said.day - 90]
     posts = [w.said for w in weighed]
     positive = negative = lean = decayed = 0.0
     busiest = 0

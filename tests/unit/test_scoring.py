@@ -88,7 +88,7 @@ def _ring(*marks: ring.Mark) -> ring.Days:
 
 
 def _last(days: ring.Days) -> scoring.Tally:
-    *_, last = scoring.tallies(days)
+    *_, last = scoring.tallies(days, 90)
     return last
 
 
