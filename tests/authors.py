@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from models.annotations import Annotation, Label, Sentiment
-from models.author import AuthorState, CountedPost, Event, Fold, Position
+from models.author import DELETED, AuthorState, CountedPost, Event, Fold, Position
 from models.brands import Brand
 from models.candidates import Candidate, Profile
 from models.opinions import EnrichedPost, Opinion
@@ -92,3 +92,8 @@ def enriched(number: int, author: int) -> tuple[bytes, bytes]:
         brands=(said,),
     )
     return author_key("x", f"u{author}").encode(), encode(record)
+
+
+def deleted(one: CountedPost) -> CountedPost:
+    """The deletion of a post."""
+    return one._replace(edited_ms=DELETED, opinions=())

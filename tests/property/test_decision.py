@@ -310,12 +310,25 @@ def test_every_profile_is_what_the_oracle_says(life: Life) -> None:
     _same(_fold(life.author, [*in_time, *life.facts, *life.ticks]), life.judged)
 
 
-@settings(deadline=None, max_examples=60)
-@given(lives(span=200, ticks_to=300))
-def test_what_the_window_no_longer_keeps_decides_nothing(life: Life) -> None:
-    """Of a history longer than the window only its last 90 days are judged."""
+@settings(deadline=None, max_examples=150)
+@given(lives(span=400, ticks_to=500))
+def test_of_a_long_history_each_day_is_judged_by_its_own_window(life: Life) -> None:
+    """Of a history of many windows the last one is counted, the last two are walked, and what came before
+    a silence as long as a window decides nothing."""
     in_time = sorted(life.posts, key=lambda post: (post.ms, post.post_id))
     _same(_fold(life.author, [*in_time, *life.facts, *life.ticks]), life.judged)
+
+
+@settings(deadline=None, max_examples=150)
+@given(lives(span=400, ticks_to=400, fans=True), st.integers(0, 2**32))
+def test_in_a_long_history_posts_may_come_weeks_late(life: Life, shuffle: int) -> None:
+    """Posts that overtake each other by up to 89 days end in the oracle's profiles."""
+    chance = random.Random(shuffle)
+    arriving = sorted(life.posts, key=lambda post: post.ms + chance.uniform(0, 89 * DAY_MS))
+    events: list[Event] = [*arriving, *life.ticks]
+    for fact in life.facts:
+        events.insert(chance.randrange(len(life.posts) + 1), fact)
+    _same(_fold(life.author, events), life.judged)
 
 
 @settings(deadline=None, max_examples=200)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from models.author import FOREVER_MS, AuthorState, Event, Fold, Position, Tick
+from models.author import FOREVER_MS, AuthorState, CountedPost, Event, Fold, Position, Tick
 from models.candidates import Candidate
 from models.customers import Customer
 from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
 from models.rules import Rules
 from models.times import DAY_MS, day_from_iso
-from tests.authors import DAY_0, RULES, opinion, outputs, post
+from tests.authors import DAY_0, RULES, deleted, opinion, outputs, post
 
 CRM = CustomerLink(customer_id="c1", by_handle=None, customer=Customer(customer_id="c1", orders=3))
 FAN: tuple[Event, ...] = (CRM, *(post(n, n) for n in range(5)))
@@ -138,6 +138,33 @@ def test_what_silence_took_a_post_does_not_give_back() -> None:
     assert state(*praise) == "watch"
     complaints = [post(91 + n, 85, opinion(label="negative")) for n in range(2)]
     assert state(*praise, Tick(DAY_0 // DAY_MS + 81)) == state(*praise, *complaints) == "candidate"
+
+
+LONG = (*FAN, post(5, 50), post(6, 94))
+
+
+def test_praise_that_leaves_the_window_takes_nobody_off_the_board() -> None:
+    """Who entered by praise that is too old to count stays for as long as the score does."""
+    found = candidate(*LONG)
+    assert found is not None
+    assert (found.state, found.why[1].value) == ("candidate", 2)
+    assert found.entered_at is not None
+    assert day_from_iso(found.entered_at[:10]) < DAY_0 // DAY_MS + 5
+    assert state(CRM, *LONG[-2:]) == "watch"
+
+
+def test_who_was_silent_for_a_window_begins_anew() -> None:
+    """After 90 days without a post the first one makes no candidate of who was one; after 89 it does."""
+    assert state(*FAN, post(5, 94)) is None
+    assert state(*FAN, post(5, 93)) == "candidate"
+
+
+@pytest.mark.parametrize("ticks", [(), (Tick(DAY_0 // DAY_MS + 95),)])
+def test_the_deletion_of_a_post_outside_the_window_still_counts(ticks: tuple[Event, ...]) -> None:
+    """Praise that was deleted long after brought nobody on the board, whether days begin or not."""
+    gone = [deleted(event) for event in FAN if isinstance(event, CountedPost)]
+    assert state(*LONG, *ticks) == "candidate"
+    assert state(*LONG, *ticks, *gone) == "watch"
 
 
 def test_an_erased_author_leaves_nothing_and_earlier_posts_stay_out() -> None:

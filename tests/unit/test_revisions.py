@@ -4,19 +4,14 @@ import itertools
 
 import pytest
 
-from models.author import DELETED, AuthorState, CountedPost, Event, Fold, Position, Tick
+from models.author import AuthorState, Event, Fold, Position, Tick
 from models.facts import ErasureAsked
 from models.ring import post_hash
-from tests.authors import AUTHOR, DAY_0, RULES, fold, outputs, post
+from tests.authors import AUTHOR, DAY_0, RULES, deleted, fold, outputs, post
 from tests.property.test_fold import outputs_of
 
 DAY_MS = 86_400_000
 FIRST = DAY_0 // DAY_MS
-
-
-def deleted(one: CountedPost) -> CountedPost:
-    """The deletion of a post."""
-    return one._replace(edited_ms=DELETED, opinions=())
 
 
 def test_the_days_a_deleted_post_moved_out_stay_out() -> None:
