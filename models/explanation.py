@@ -256,7 +256,7 @@ def _why(
             value=known["enthusiasm"],
             text=f"{_many(tally.praises, 'clearly positive post')} about {brand}, "
             f"{tally.complaints or 'none'} negative",
-            quotes=tuple(Quote(text=q.text, url=q.url or None, at=rfc3339(q.ms)) for q in shown),
+            quotes=tuple(Quote(text=_as_read(q.text), url=q.url or None, at=rfc3339(q.ms)) for q in shown),
         ),
         Reason(
             code="volume",
@@ -292,6 +292,11 @@ def _why(
         text = f"Answered {min(tally.answers, tally.comments):,} of {_many(tally.comments, 'comment')}"
         reasons.append(Reason(code="closeness", value=known["closeness"], text=text))
     return tuple(reasons)
+
+
+def _as_read(text: str) -> str:
+    """As a person sees it: some platforms give these three characters escaped."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _reactions(verdict: Verdict, standing: Standing) -> str:

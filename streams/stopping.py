@@ -1,5 +1,6 @@
 """SIGTERM and SIGINT: the first stops in order, at any moment; further ones change nothing."""
 
+import faulthandler
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
+        self.within: float | None = None
+        """seconds after which a process that was told to stop, and hangs, ends with code 1 and says where
+        its threads were; for those to whom that does no harm"""
         self._wake: Callable[[], object] | None = None
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, self._on_signal)
@@ -50,6 +54,8 @@ class Stop:
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:
         first, self.asked = not self.asked, True
+        if first and self.within is not None:
+            faulthandler.dump_traceback_later(self.within, exit=True)
         if self._wake is not None:
             self._wake()
         elif first:

@@ -25,10 +25,12 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
     Missing topics are created; topics that differ raise `TopicError`. When the broker goes away or
     gave this worker up, or the store is not there at the start, everything is stopped, and started
     anew when it is back: nothing that was not delivered was committed, so nothing is lost or
-    counted twice.
+    counted twice. A stop that takes twice the drain time ends the process, with 1.
     """
     if Role.PROFILE in roles:
         shadow_of(settings)  # a wrong one is told at once, not when the broker is there
+    # Libraries wait for a broker that went away in that moment, some of them for ever.
+    stop.within = 2 * settings.worker.drain_timeout
     vitals = Vitals()
     with endpoint.serving(settings, roles, vitals):
         wait = FIRST_WAIT
@@ -38,11 +40,13 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     runner.run(_run(settings, roles, stop, vitals))
             except (worker.BrokerLost, StoreUnavailable) as error:
-                log.warning("%s: %s; starting again when it is back", error.what, error.why)
-                time.sleep(wait := min(LONGEST_WAIT, 2 * wait))
-            else:
-                stop.ignore()
-                return
+                if not stop.asked:
+                    log.warning("%s: %s; starting again when it is back", error.what, error.why)
+                    time.sleep(wait := min(LONGEST_WAIT, 2 * wait))
+                    continue
+                log.warning("%s: %s; what is left is processed again later", error.what, error.why)
+            stop.ignore()
+            return
 
 
 async def _run(settings: Settings, roles: Sequence[Role], stop: Stop, vitals: Vitals) -> None:

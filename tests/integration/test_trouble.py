@@ -156,6 +156,35 @@ def test_a_worker_stops_in_time_though_its_broker_is_away(tmp_path: Path) -> Non
             assert process.process.wait(settings.worker.drain_timeout + 15) == 0, process.said()
 
 
+def test_a_worker_ends_though_its_broker_dies_in_the_moment_of_stopping(
+    tmp_path: Path, posts: list[bytes]
+) -> None:
+    """With records in flight and positions to commit it ends within twice the drain time; the next worker
+    goes on from what was confirmed, and nothing is missing or double."""
+    few = posts[:1500]
+    (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
+    backtesting.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
+    with embedded_broker(tmp_path / "broker") as first:
+        settings = settings_for(first, f"sqlite:///{tmp_path}/store.db")
+        with admin.admin_client(settings) as client:
+            admin.apply(client, settings)
+        with worker(settings, tmp_path / "first.log", SUPERFAN_WORKER__DRAIN_TIMEOUT="4") as stopping:
+            feed(settings, few)
+            wait_until_published(settings, 100)
+            first.process.kill()
+            stopping.process.send_signal(signal.SIGTERM)
+            assert stopping.process.wait(2 * 4 + 5) in {0, 1}, stopping.said()
+    with (
+        embedded_broker(tmp_path / "broker", port=first.port),
+        worker(settings, tmp_path / "next.log") as after,
+    ):
+        wait_until_done(settings, after)
+        assert after.terminate() == 0, after.said()
+        for topic in ("profiles", "candidates"):
+            expected = written(tmp_path / "backtest", topic)
+            assert differences(compacted(settings, topic), expected) == []
+
+
 def test_a_worker_that_the_group_gave_up_writes_nothing_more(
     own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

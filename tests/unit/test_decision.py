@@ -239,3 +239,11 @@ def test_a_quote_without_an_address_gets_its_platforms() -> None:
         assert urls <= {"https://example.org/own", *(f"https://example.org/post/{n}" for n in range(100))}
         assert "https://example.org/own" in urls
         assert len(urls) > 1
+
+
+def test_a_quote_reads_as_its_author_wrote_it() -> None:
+    """The three characters that platforms escape are shown as they are; nothing else is interpreted."""
+    said = [post(n, n)._replace(text="Love my Acme &amp; its app &lt;3 &amp;lt; &#27;") for n in range(5)]
+    found = candidate(CRM, *said)
+    assert found is not None
+    assert found.why[0].quotes[0].text == "Love my Acme & its app <3 &lt; &#27;"

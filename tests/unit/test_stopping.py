@@ -41,3 +41,18 @@ def test_no_moment_is_a_bad_one_to_be_told() -> None:
         [sys.executable, "-c", OFTEN], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == "never hung\n", done.stderr
+
+
+def test_a_process_that_hangs_when_told_to_stop_ends_all_the_same() -> None:
+    """It ends with code 1 when its time is up, and says where it was."""
+    hanging = (
+        "import signal, time; from streams.stopping import Stop; stop = Stop(); stop.within = 0.5\n"
+        "with stop.waking(lambda: None):\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    time.sleep(60)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", hanging], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "line 4 in <module>" in done.stderr
