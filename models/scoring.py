@@ -185,10 +185,11 @@ def _count(tally: Tally, told: _Told, by: Literal[1, -1]) -> None:
         del tally.times[: len(told.marks)]
     for mark in told.marks:
         flags = mark.flags
-        tally.promoted += by * bool(flags & (SPONSORED | GIVEAWAY))
-        tally.selling += by * bool(flags & SELLS)
-        tally.staff += by * bool(flags & STAFF)
-        tally.answers += by * bool(flags & REPLY)
+        if flags & (SPONSORED | GIVEAWAY | SELLS | STAFF | REPLY):
+            tally.promoted += by * bool(flags & (SPONSORED | GIVEAWAY))
+            tally.selling += by * bool(flags & SELLS)
+            tally.staff += by * bool(flags & STAFF)
+            tally.answers += by * bool(flags & REPLY)
         tally.comments += by * mark.comments
         if mark.reactions:
             tally.reacted += by
@@ -389,7 +390,9 @@ def score(components: Mapping[Component, float | None], weights: Weights, a: flo
 
 def total(components: Mapping[Component, float | None], shares: Mapping[Component, float], a: float) -> float:
     """The same with the shares of the known components at hand; 0 without any."""
-    log_sum = sum(w * math.log(max(components[name] or 0.0, FLOOR)) for name, w in shares.items())
+    log_sum = 0.0  # not by `sum`: it rounds in another way from Python 3.12 on
+    for name, w in shares.items():
+        log_sum += w * math.log(max(components[name] or 0.0, FLOOR))
     return 100 * a * math.exp(log_sum) if shares else 0.0
 
 
