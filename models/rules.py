@@ -123,4 +123,4 @@ class Rules(_Settings):
     def model_version(self) -> str:
         """Names the code's version, the tables and the settings that judge: equal versions judge alike."""
         judged = self.model_dump_json(exclude={"brands", "profile_urls", "post_urls"}) + DIGEST
-        return f"2-{hashlib.sha256(judged.encode()).hexdigest()[:8]}"
+        return f"3-{hashlib.sha256(judged.encode()).hexdigest()[:8]}"

@@ -165,7 +165,12 @@ def main(
 ) -> None:
     """Finds a brand's enthusiastic existing customers in the social stream, and says why.
 
-    Examples: `superfan demo` | `superfan broker` | `superfan worker` | `superfan candidates list`
+    Examples:
+
+    - `superfan demo`
+    - `superfan broker`
+    - `superfan worker`
+    - `superfan candidates list`
     """
     global _config  # noqa: PLW0603 -- the one option that stands before the command
     _config = config
@@ -204,7 +209,10 @@ def demo(
 ) -> None:
     """The whole way on this machine: broker, worker, 14,485 real posts, and the board of candidates.
 
-    Examples: `superfan demo` | `superfan demo --workers 2`
+    Examples:
+
+    - `superfan demo`
+    - `superfan demo --workers 2`
     """
     from streams.demo import run
 
@@ -222,7 +230,10 @@ def broker(
 ) -> None:
     """The embedded Apache Kafka, in the foreground, on loopback only. Ctrl-C or SIGTERM stops it.
 
-    Examples: `superfan broker` | `superfan broker --port 19092 --data-dir /var/lib/superfan`
+    Examples:
+
+    - `superfan broker`
+    - `superfan broker --port 19092 --data-dir /var/lib/superfan`
     """
     from streams.broker import run_foreground
 
@@ -233,7 +244,10 @@ def broker(
 def topics_list(output: Out = Output.TABLE) -> None:
     """Every topic of the table, and how it is on the broker.
 
-    Examples: `superfan topics list` | `superfan topics list -o json`
+    Examples:
+
+    - `superfan topics list`
+    - `superfan topics list -o json`
     """
     from streams import admin
 
@@ -261,7 +275,10 @@ def topics_list(output: Out = Output.TABLE) -> None:
 def topics_apply() -> None:
     """Create the topics that are missing; a topic that differs from the table is an error.
 
-    Examples: `superfan topics apply` | `SUPERFAN_TOPICS__PARTITIONS=16 superfan topics apply`
+    Examples:
+
+    - `superfan topics apply`
+    - `SUPERFAN_TOPICS__PARTITIONS=16 superfan topics apply`
     """
     from streams import admin
 
@@ -281,7 +298,10 @@ def worker(
 ) -> None:
     """Run the stream until SIGTERM or Ctrl-C; then finish what was begun, commit and leave.
 
-    Examples: `superfan worker` | `superfan worker --role enrich`
+    Examples:
+
+    - `superfan worker`
+    - `superfan worker --role enrich`
     """
     from streams.stopping import Stop
 
@@ -302,7 +322,10 @@ def exporter(
     One is enough for a cluster: lag in records and seconds, candidates, notices. Workers serve their own
     metrics when `metrics.port` is set.
 
-    Examples: `superfan exporter --port 9465` | `SUPERFAN_METRICS__PORT=9464 superfan exporter`
+    Examples:
+
+    - `superfan exporter --port 9465`
+    - `SUPERFAN_METRICS__PORT=9464 superfan exporter`
     """
     from streams.exporter import run_exporter
     from streams.stopping import Stop
@@ -315,7 +338,10 @@ def exporter(
 def lag_command(output: Out = Output.TABLE) -> None:
     """How far each role is behind: records that wait, and for how long the oldest has, by topic.
 
-    Examples: `superfan lag` | `superfan lag -o json`
+    Examples:
+
+    - `superfan lag`
+    - `superfan lag -o json`
     """
     from streams import admin
     from streams.lag import by_topic, onlooker
@@ -338,8 +364,11 @@ def feed(
 ) -> None:
     """Send posts, customers, erasures or feedback to their topics. Feeding a file twice counts once.
 
-    Examples: `superfan feed posts.jsonl` | `superfan feed posts.jsonl.gz --speed 3600` |
-    `cat customers.jsonl | superfan feed -`
+    Examples:
+
+    - `superfan feed posts.jsonl`
+    - `superfan feed posts.jsonl.gz --speed 3600`
+    - `cat customers.jsonl | superfan feed -`
     """
     from streams import feeding, lines
     from streams.topics import BY_NAME
@@ -372,7 +401,10 @@ def tick(
     A worker does this by itself at midnight UTC unless `window.tick` is "never". A day that has
     begun before changes nothing.
 
-    Examples: `superfan tick` | `superfan tick --day 2026-11-20`
+    Examples:
+
+    - `superfan tick`
+    - `superfan tick --day 2026-11-20`
     """
     from models.times import day_of, iso_day
     from streams import feeding
@@ -416,9 +448,11 @@ def backtest(
     With `--compare` the same posts are judged by a second settings file. Nothing of that file is written
     but the differences: to standard output, and to comparison.jsonl in the folder.
 
-    Examples: `superfan backtest --posts posts.jsonl --customers customers.jsonl --out results` |
-    `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict` |
-    `superfan backtest --posts posts.jsonl.gz --compare strict.toml --out results -o json`
+    Examples:
+
+    - `superfan backtest --posts posts.jsonl --customers customers.jsonl --out results`
+    - `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict`
+    - `superfan backtest --posts posts.jsonl.gz --compare strict.toml --out results -o json`
     """
     from streams import backtesting, comparing
 
@@ -469,8 +503,10 @@ def tune(
     decisions that they were not fitted to (mean and spread over folds). Fewer than 20 decisions, or fewer
     than 5 of a kind, are too few.
 
-    Examples: `superfan tune --feedback feedback.jsonl -o candidate.toml` |
-    `superfan tune --feedback feedback.jsonl --profiles results/profiles.jsonl -o candidate.toml`
+    Examples:
+
+    - `superfan tune --feedback feedback.jsonl -o candidate.toml`
+    - `superfan tune --feedback feedback.jsonl --profiles results/profiles.jsonl -o candidate.toml`
     """
     from models import learning
     from streams import tuning
@@ -513,8 +549,10 @@ def annotate(
 ) -> None:
     """What the text pipeline says about each text: one line out for each line in, in order.
 
-    Examples: `superfan annotate texts.jsonl` |
-    `echo '{"text": "I love my new Fly-Fi @JetBlue"}' | superfan annotate`
+    Examples:
+
+    - `superfan annotate texts.jsonl`
+    - `echo '{"text": "I love my new Fly-Fi @JetBlue"}' | superfan annotate`
     """
     from streams.annotating import annotate_lines
     from streams.lines import read
@@ -539,9 +577,11 @@ def nlp_explain(
     Every word is taken out once: by how much the answer's probability drops is what the word did for it.
     csv prints these drops only.
 
-    Examples: `superfan nlp explain "I love @JetBlue, but @united is the worst"` |
-    `superfan nlp explain "The Acme phone is great, its charger is not" --brand Acme --target charger` |
-    `superfan nlp explain "best crew ever" -o json`
+    Examples:
+
+    - `superfan nlp explain "I love @JetBlue, but @united is the worst"`
+    - `superfan nlp explain "The Acme phone is great, its charger is not" --brand Acme --target charger`
+    - `superfan nlp explain "best crew ever" -o json`
     """
     from streams.explaining import brands_named, explain_text, print_explanation
 
@@ -565,8 +605,11 @@ def candidates_list(
 ) -> None:
     """Who to ask: the best first.
 
-    Examples: `superfan candidates list` | `superfan candidates list --brand JetBlue --state candidate` |
-    `superfan candidates list -o json | head`
+    Examples:
+
+    - `superfan candidates list`
+    - `superfan candidates list --brand JetBlue --state candidate`
+    - `superfan candidates list -o json | head`
     """
     from streams.board import print_board
     from streams.storage import open_store
@@ -590,8 +633,10 @@ def candidates_show(
 ) -> None:
     """One candidate: why, what speaks against, what is not known.
 
-    Examples: `superfan candidates show "Southwest/x:ue5927f1ef6"` |
-    `superfan candidates show "Southwest/x:ue5927f1ef6" -o json`
+    Examples:
+
+    - `superfan candidates show "Southwest/x:ue5927f1ef6"`
+    - `superfan candidates show "Southwest/x:ue5927f1ef6" -o json`
     """
     from streams.board import print_card
     from streams.storage import find_candidate, open_store
@@ -614,8 +659,11 @@ def candidates_tail(
 
     A candidate that must be deleted (it is none any more, or the person asked) has the state "deleted".
 
-    Examples: `superfan candidates tail` | `superfan candidates tail --from-beginning --limit 10` |
-    `superfan candidates tail -o json | jq .headline`
+    Examples:
+
+    - `superfan candidates tail`
+    - `superfan candidates tail --from-beginning --limit 10`
+    - `superfan candidates tail -o json | jq .headline`
     """
     from streams.board import print_changes
     from streams.printing import reader_left
@@ -646,7 +694,10 @@ def report(
 
     The page needs no network and no script, and prints well. The same store gives the same bytes.
 
-    Examples: `superfan report -o out.html` | `superfan report --brand JetBlue --state candidate --limit 20`
+    Examples:
+
+    - `superfan report -o out.html`
+    - `superfan report --brand JetBlue --state candidate --limit 20`
     """
     from streams.reporting import write_report
     from streams.storage import open_store
@@ -677,7 +728,10 @@ def dead_letters_list(
 ) -> None:
     """The dead letters on their topic, oldest first within each partition.
 
-    Examples: `superfan dead-letters list` | `superfan dead-letters list --reason future -o json`
+    Examples:
+
+    - `superfan dead-letters list`
+    - `superfan dead-letters list --reason future -o json`
     """
     from streams.reading import read_dead_letters
 
@@ -692,7 +746,10 @@ def doctor(output: Out = Output.TABLE) -> None:
 
     Each finding comes with its fix. Nothing is written anywhere.
 
-    Examples: `superfan doctor` | `superfan doctor -o json | jq 'select(.ok | not)'`
+    Examples:
+
+    - `superfan doctor`
+    - `superfan doctor -o json | jq 'select(.ok | not)'`
     """
     from streams.health import diagnose
 
@@ -709,7 +766,11 @@ def health(
 ) -> None:
     """For probes: exit 0 when broker, topics and store are there, 3 when not.
 
-    Examples: `superfan health` | `superfan health --role enrich` | `superfan health -o json`
+    Examples:
+
+    - `superfan health`
+    - `superfan health --role enrich`
+    - `superfan health -o json`
     """
     from streams.health import probe
 
@@ -721,7 +782,10 @@ def health(
 def config() -> None:
     """The settings in force, as JSON, with secrets hidden.
 
-    Examples: `superfan config` | `SUPERFAN_TOPICS__PARTITIONS=16 superfan config`
+    Examples:
+
+    - `superfan config`
+    - `SUPERFAN_TOPICS__PARTITIONS=16 superfan config`
     """
     settings = _settings()
     talk.print(f"from {config_path(_config)}, SUPERFAN_* and flags", soft_wrap=True)
