@@ -274,7 +274,8 @@ class Fold:
         hashed = ring.post_hash(post.post_id)
         if day <= state.ticked - keep:
             outcome.late = bool(post.opinions)
-            return post.edited_ms > 0 and _withdraw(state, post.post_id, hashed)
+            # An edit too late may be the version that is counted; a deletion takes along whichever is.
+            return post.edited_ms == DELETED and _withdraw(state, post.post_id, hashed)
         accepted = late = False
         changed = _revise(state, post, hashed, day)
         superseded = hashed in state.revised and post.edited_ms < state.revised[hashed][1]
