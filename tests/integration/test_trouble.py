@@ -168,7 +168,9 @@ def test_a_worker_ends_though_its_broker_dies_in_the_moment_of_stopping(
         settings = settings_for(first, f"sqlite:///{tmp_path}/store.db")
         with admin.admin_client(settings) as client:
             admin.apply(client, settings)
-        with worker(settings, tmp_path / "first.log", SUPERFAN_WORKER__DRAIN_TIMEOUT="4") as stopping:
+        with worker(
+            settings, tmp_path / "first.log", SUPERFAN_WORKER__DRAIN_TIMEOUT="4", **QUICK
+        ) as stopping:
             feed(settings, few)
             wait_until_published(settings, 100)
             first.process.kill()
@@ -176,7 +178,7 @@ def test_a_worker_ends_though_its_broker_dies_in_the_moment_of_stopping(
             assert stopping.process.wait(2 * 4 + 5) in {0, 1}, stopping.said()
     with (
         embedded_broker(tmp_path / "broker", port=first.port),
-        worker(settings, tmp_path / "next.log") as after,
+        worker(settings, tmp_path / "next.log", **QUICK) as after,
     ):
         wait_until_done(settings, after)
         assert after.terminate() == 0, after.said()
