@@ -66,7 +66,7 @@ class Ring(msgspec.Struct, array_like=True):
     candidate that readers have (`_digest`): 0 nothing, 1 a tombstone."""
 
     days: ring.Days = {}
-    """of two windows: the decision walks them, all else counts the last one"""
+    """of two windows: the decision walks them, and words of ownership count; all else counts the last one"""
     quotes: tuple[QuoteMark, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     published: tuple[int, int] = (0, 0)
@@ -296,8 +296,10 @@ class Fold:
             if self._mark(held, hashed, post, opinion, superseded=superseded):
                 outcome.counted.append(opinion)
                 changed = True
-            ring.evict(held.days, held.newest - self._rules.window.walked_days + 1)
-            _evict_places(held, (held.newest - keep + 1) * DAY_MS)
+            walked = held.newest - self._rules.window.walked_days + 1
+            ring.evict(held.days, walked)
+            held.quotes = _since(held.quotes, (held.newest - keep + 1) * DAY_MS)
+            held.evidence = _since(held.evidence, walked * DAY_MS)
         if not accepted:
             outcome.late = late
             return changed
@@ -385,7 +387,8 @@ class Fold:
         for held in state.rings.values():
             if held.days and max(held.days) < oldest:
                 held.days = {}
-                _evict_places(held, oldest * DAY_MS)
+                held.quotes = _since(held.quotes, oldest * DAY_MS)
+                held.evidence = _since(held.evidence, oldest * DAY_MS)
 
     def spent(self, state: AuthorState) -> bool:
         """Whether nothing is left that could ever matter again: as good as an author never seen.
@@ -453,11 +456,14 @@ class Fold:
         """The days of the window."""
         return ring.since(held.days, held.newest - self._rules.window.keep_days + 1)
 
+    def _walked(self, held: Ring) -> ring.Days:
+        """The days that are walked, and that show whether somebody is a customer: who bought, has bought."""
+        return ring.unbroken(held.days, self._rules.window.keep_days)
+
     def _decide(
         self, brand: str, state: AuthorState, held: Ring, standing: Standing, rules: Rules
     ) -> Verdict:
-        walked = ring.unbroken(held.days, self._rules.window.keep_days)
-        return decide(walked, standing, brand, rules, ticked=state.ticked, newest=held.newest)
+        return decide(self._walked(held), standing, brand, rules, ticked=state.ticked, newest=held.newest)
 
     def _linked(self, quote: QuoteMark, author: str) -> QuoteMark:
         """The quote with an address, if its post came without one and the platform's is known."""
@@ -473,7 +479,7 @@ class Fold:
         return any(normal_handle(handle) in state.handles for handle in own)
 
     def _standing(self, author: str, brand: str, state: AuthorState, held: Ring) -> Standing:
-        counted = self._counted(held)
+        walked = self._walked(held)
         known = [c for c in state.customers.values() if c.by_handle is None or c.by_handle in state.handles]
         bio = state.bio[2] if state.bio else Bio()
         excluded = {
@@ -493,8 +499,8 @@ class Fold:
             bio_sells=bio.sells,
             in_crm=bool(known),
             orders=max((c.orders for c in known), default=0),
-            owning=ring.count(counted, ring.OWNS),
-            evidence=tuple(e.text for e in _shown(held.evidence, counted)),
+            owning=ring.count(walked, ring.OWNS),
+            evidence=tuple(e.text for e in _shown(held.evidence, walked)),
             exclusions=tuple(code for code, holds in excluded.items() if holds),
             feedback=state.feedback.get(brand),
         )
@@ -536,9 +542,8 @@ def _withdrawn(place: P) -> P:
     return type(place)(place.ms, place.post_id, "")
 
 
-def _evict_places(held: Ring, oldest_ms: int) -> None:
-    held.quotes = tuple(q for q in held.quotes if q.ms >= oldest_ms)
-    held.evidence = tuple(e for e in held.evidence if e.ms >= oldest_ms)
+def _since(places: tuple[P, ...], oldest_ms: int) -> tuple[P, ...]:
+    return tuple(place for place in places if place.ms >= oldest_ms)
 
 
 def _shown(places: tuple[P, ...], days: ring.Days) -> tuple[P, ...]:
@@ -618,7 +623,7 @@ def _erase(state: AuthorState, fact: ErasureAsked) -> bool:
     state.erased_ms = until
     for held in state.rings.values():
         ring.erase(held.days, until)
-        _evict_places(held, until + 1)
+        held.quotes, held.evidence = _since(held.quotes, until + 1), _since(held.evidence, until + 1)
     _unlearn(state, until)
     return True
 

@@ -188,7 +188,7 @@ def _judge(brand: str, posts: list[Said], sizes: list[int], bought: float, facts
     certainty = 1 - math.prod(
         [0.05 for _ in facts.customers[:1]]
         + [0.1 for _ in [c for c in facts.customers if c[0] > 0][:1]]
-        + [0.5 for _ in [s for s in posts if s.evidence and s.day > as_of - 90][:3]]
+        + [0.5 for _ in [s for s in posts if s.evidence][:3]]
     )
     label = "confirmed" if certainty >= 0.9 else "likely" if certainty >= 0.5 else "unknown"
     excluded = facts.bot or brand in facts.employee_of or any(c[1] or c[2] for c in facts.customers)
