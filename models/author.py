@@ -274,10 +274,9 @@ class Fold:
         hashed = ring.post_hash(post.post_id)
         if day <= state.ticked - keep:
             outcome.late = bool(post.opinions)
-            # An edit too late may be the version that is counted; a deletion takes along whichever is.
-            return post.edited_ms == DELETED and _withdraw(state, post.post_id, hashed)
+            return post.edited_ms == DELETED and _withdraw(state, post, hashed, keep)
         accepted = late = False
-        changed = _revise(state, post, hashed, day)
+        changed = _revise(state, post, hashed, keep)
         superseded = hashed in state.revised and post.edited_ms < state.revised[hashed][1]
         for opinion in post.opinions:
             if opinion.brand not in self._brands:
@@ -551,11 +550,12 @@ def _shown(places: tuple[P, ...], days: ring.Days) -> tuple[P, ...]:
     return tuple(place for place in places if place.text and ring.holds(days, place.post_id))
 
 
-def _revise(state: AuthorState, post: CountedPost, hashed: int, day: int) -> bool:
-    """Note an edit or a deletion, and take older versions of the post out of every ring."""
+def _revise(state: AuthorState, post: CountedPost, hashed: int, keep: int) -> bool:
+    """Note an edit or a deletion, and take older versions of the post out of the rings."""
     if post.edited_ms <= state.revised.get(hashed, (0, 0))[1]:
         return False
-    _withdraw(state, post.post_id, hashed)
+    _withdraw(state, post, hashed, keep)
+    day = day_of(post.ms)
     leaves = day if post.edited_ms == DELETED else max(day, day_of(post.edited_ms))
     # A post may come under another time than its deletion: the later one counts.
     leaves = max(leaves, state.revised.get(hashed, (0, 0))[0])
@@ -565,13 +565,17 @@ def _revise(state: AuthorState, post: CountedPost, hashed: int, day: int) -> boo
     return True
 
 
-def _withdraw(state: AuthorState, post_id: str, hashed: int) -> bool:
-    """Take a post out of every ring, with its words; whether it was counted in one."""
+def _withdraw(state: AuthorState, post: CountedPost, hashed: int, keep: int) -> bool:
+    """Take a post out of the rings, with its words; whether it was counted in one.
+
+    Where an edit comes too late, what stands stays: it may be that very version. A deletion never does.
+    """
     found = False
     for held in state.rings.values():
-        found |= ring.remove(held.days, hashed)
-        held.quotes = tuple(_withdrawn(q) if q.post_id == post_id else q for q in held.quotes)
-        held.evidence = tuple(_withdrawn(e) if e.post_id == post_id else e for e in held.evidence)
+        if post.edited_ms == DELETED or day_of(post.ms) > max(held.newest, state.ticked) - keep:
+            found |= ring.remove(held.days, hashed)
+            held.quotes = tuple(_withdrawn(q) if q.post_id == post.post_id else q for q in held.quotes)
+            held.evidence = tuple(_withdrawn(e) if e.post_id == post.post_id else e for e in held.evidence)
     return found
 
 

@@ -40,7 +40,7 @@ class Authenticity(Record, frozen=True):
 
 
 class Counts(Record, frozen=True):
-    """What the components are computed from, over the days that are kept; see `models.scoring`.
+    """What the components are computed from, over the window; `owning` over two. See `models.scoring`.
 
     `positive` and `negative` are weighted clear opinions, at most two a day; `intensity` is their mean
     (0..1), `decayed_positive` lets a day of age a count 2^(-a/30). `praises` and `complaints` are positive

@@ -2,9 +2,10 @@
 
 The decision walks the days from the oldest in the ring to that of the newest post or tick, those
 without posts too, and is thus the same whatever order the records came in; what a day of silence
-made of an author, the next post does not undo. Each day is judged by the window that ends with it,
-and the ring reaches back for two: who entered stays so when that praise has left the window. What
-is known of the author *now* (followers, customer file, exclusions) is applied to every day.
+made of an author, the next post does not undo. Each day with posts is judged by the window that ends
+with it, and the ring reaches back for two: for so long, who entered stays so when that praise has
+left the window. What is known of the author *now* (followers, customer file, exclusions) is applied
+to every day.
 """
 
 from bisect import bisect_left

@@ -53,13 +53,12 @@ class Retention(_Settings):
 
     keep_days: int = Field(default=90, ge=90, le=366)
     """days that are counted together, up to the newest with a post"""
+    tick: Literal["daily", "never"] = "daily"
 
     @property
     def walked_days(self) -> int:
         """Days of posts that are kept: a day has to be judged by those before it, as it was at the time."""
         return 2 * self.keep_days
-
-    tick: Literal["daily", "never"] = "daily"
 
 
 class Weights(_Settings):

@@ -98,7 +98,7 @@ class Tally:
     """place of a niche -> posts whose hashtags name it"""
     busiest_day: int = 0
     times: list[int] = field(default_factory=list)
-    """seconds of the posts, ascending"""
+    """seconds of the posts, ascending, also of those before the window"""
 
 
 class _Told(NamedTuple):
@@ -130,9 +130,12 @@ def tallies(days: Days, window: int, newest: int = 0) -> Iterator[Tally]:
         inside.append(told)
         _count(tally, told, 1)
         if inside[0].day < oldest:
+            busiest = 0
             while inside[0].day < oldest:
+                busiest = max(busiest, len(inside[0].marks))
                 _count(tally, inside.popleft(), -1)
-            tally.busiest_day = max(len(told.marks) for told in inside)
+            if busiest == tally.busiest_day:
+                tally.busiest_day = max(len(told.marks) for told in inside)
             if tally.last_praise is not None and tally.last_praise < inside[0].day:
                 tally.last_praise = None
         yield tally
@@ -181,8 +184,6 @@ def _count(tally: Tally, told: _Told, by: Literal[1, -1]) -> None:
         tally.busiest_day = max(tally.busiest_day, len(told.marks))
         if told.praises:
             tally.last_praise = told.day
-    else:
-        del tally.times[: len(told.marks)]
     for mark in told.marks:
         flags = mark.flags
         if flags & (SPONSORED | GIVEAWAY | SELLS | STAFF | REPLY):

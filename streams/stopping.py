@@ -4,7 +4,7 @@ import faulthandler
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 STEP = 0.1
@@ -13,7 +13,7 @@ STEP = 0.1
 class Stop:
     """Whether this process was told to stop. Make it early, in the main thread.
 
-    XXX The handler runs between any two instructions of the main thread, so it takes no lock: had it set a
+    The handler runs between any two instructions of the main thread, so it takes no lock: had it set a
     `threading.Event` that the main thread was about to wait for, it would wait for itself for ever.
     """
 
@@ -54,9 +54,12 @@ class Stop:
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:
         first, self.asked = not self.asked, True
-        if first and self.within is not None:
-            faulthandler.dump_traceback_later(self.within, exit=True)
         if self._wake is not None:
             self._wake()
-        elif first:
+        if first and self.within is not None:
+            with suppress(
+                RuntimeError, ValueError, OSError, AttributeError
+            ):  # nobody reads what it would say
+                faulthandler.dump_traceback_later(self.within, exit=True)
+        if first and self._wake is None:
             raise SystemExit(0)

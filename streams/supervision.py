@@ -17,6 +17,8 @@ from streams.vitals import Vitals
 
 log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+LEAVING = 10.0
+"""seconds that committing and leaving the groups may take at least"""
 
 
 def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
@@ -25,12 +27,13 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
     Missing topics are created; topics that differ raise `TopicError`. When the broker goes away or
     gave this worker up, or the store is not there at the start, everything is stopped, and started
     anew when it is back: nothing that was not delivered was committed, so nothing is lost or
-    counted twice. A stop that takes twice the drain time ends the process, with 1.
+    counted twice. A stop that hangs ends the process, with 1, after twice the drain time or a
+    little more.
     """
     if Role.PROFILE in roles:
         shadow_of(settings)  # a wrong one is told at once, not when the broker is there
     # Libraries wait for a broker that went away in that moment, some of them for ever.
-    stop.within = 2 * settings.worker.drain_timeout
+    stop.within = settings.worker.drain_timeout + max(settings.worker.drain_timeout, LEAVING)
     vitals = Vitals()
     with endpoint.serving(settings, roles, vitals):
         wait = FIRST_WAIT

@@ -248,6 +248,7 @@ def _evaluate(day: int, weighed: list[Weighed], account: Account) -> Day:
     """The score of one day, from the posts of the 90 days up to the last on which there was one."""
     followers, certainty, bought, facts = account
     weighed = [w for w in weighed if w.said.day <= day]
+    seconds = sorted(w.said.ms // 1000 for w in weighed)[-33:]
     weighed = [w for w in weighed if w.said.day > weighed[-1].said.day - 90]
     posts = [w.said for w in weighed]
     positive = negative = lean = decayed = 0.0
@@ -276,7 +277,7 @@ def _evaluate(day: int, weighed: list[Weighed], account: Account) -> Day:
     if themes and facts.fits is not None:
         met = math.sqrt(sum((n * facts.fits.get(theme, 0)) ** 2 for theme, n in themes.items()))
         weighted.append((0.1, met / math.sqrt(sum(n * n for n in themes.values()))))
-    a = _authenticity(weighed, busiest) * bought
+    a = _authenticity(weighed, busiest, seconds) * bought
     total = sum(w for w, _ in weighted)
     raw = 100 * a * math.prod(max(round(x, 4), 0.02) ** (w / total) for w, x in weighted)
     return Day(day, raw, a, [w.said for w in weighed if w.said.label == "positive" and w.weight == 1])
@@ -296,7 +297,7 @@ def _reach(followers: int) -> float:
     return 1.0 if followers < 60_000 else 60_000 / (followers + 1)
 
 
-def _authenticity(weighed: list[Weighed], busiest: int) -> float:
+def _authenticity(weighed: list[Weighed], busiest: int, seconds: list[int]) -> float:
     a = 1.0
     posts = [w.said for w in weighed]
     if busiest > 72:
@@ -310,7 +311,6 @@ def _authenticity(weighed: list[Weighed], busiest: int) -> float:
     for trading in (len([s for s in posts if s.sells]), len([s for s in posts if s.staff])):
         if trading / len(posts) >= 0.2:
             a *= 1 - (0.6 if trading >= 2 else 0.3)
-    seconds = sorted(s.ms // 1000 for s in posts)[-33:]
     gaps = [after - before for before, after in itertools.pairwise(seconds)]
     if len(gaps) >= 12 and any(gaps) and statistics.pstdev(gaps) / statistics.mean(gaps) < 0.2:
         a *= 1 - 0.5

@@ -247,3 +247,10 @@ def test_a_quote_reads_as_its_author_wrote_it() -> None:
     found = candidate(CRM, *said)
     assert found is not None
     assert found.why[0].quotes[0].text == "Love my Acme & its app <3 &lt; &#27;"
+
+
+@pytest.mark.parametrize("ticks", [(), (Tick(DAY_0 // DAY_MS + 95),)])
+def test_an_edit_that_comes_too_late_takes_nothing_out(ticks: tuple[Event, ...]) -> None:
+    """A typo mended in praise that has left the window takes nobody off the board."""
+    mended = [event._replace(edited_ms=event.ms + 5) for event in FAN if isinstance(event, CountedPost)]
+    assert state(*LONG, *ticks, *mended) == "candidate"
