@@ -92,7 +92,7 @@ class AuthorState(msgspec.Struct, array_like=True):
     handles: dict[str, int] = {}
     """normal handle -> newest instant it was seen"""
     followers: dict[int, tuple[int, str, int]] = {}
-    """day -> the last count seen on it, back as far as days are kept"""
+    """day -> the last count seen on it, back as far as days are walked"""
     following: tuple[int, str, int] | None = None
     bio: tuple[int, str, Bio] | None = None
     bot: tuple[int, str, bool] | None = None
@@ -366,9 +366,9 @@ class Fold:
         return before != _known(state)
 
     def _follow(self, state: AuthorState, day: int, seen: tuple[int, str, int]) -> None:
-        """The last count of each day, as far back from the newest as days are kept."""
+        """The last count of each day, as far back from the newest as days are walked."""
         counts = {**state.followers, day: max(state.followers.get(day, seen), seen)}
-        oldest = max(counts) - self._rules.window.keep_days
+        oldest = max(counts) - self._rules.window.walked_days
         state.followers = {d: counts[d] for d in sorted(counts) if d > oldest}
 
     def _tick(self, state: AuthorState, tick: Tick) -> bool:
@@ -377,7 +377,8 @@ class Fold:
         state.ticked = tick.day
         oldest = tick.day - self._rules.window.keep_days + 1
         state.revised = {h: entry for h, entry in state.revised.items() if entry[0] >= oldest}
-        _unlearn(state, oldest * DAY_MS - 1)
+        walked = tick.day - self._rules.window.walked_days + 1
+        _unlearn(state, oldest * DAY_MS - 1, followers_until=walked * DAY_MS - 1)
         return True
 
     def _expire(self, state: AuthorState) -> None:
@@ -579,11 +580,11 @@ def _withdraw(state: AuthorState, post: CountedPost, hashed: int, keep: int) -> 
     return found
 
 
-def _unlearn(state: AuthorState, until: int) -> None:
-    """Forget what posts up to this instant said about their author."""
+def _unlearn(state: AuthorState, until: int, *, followers_until: int) -> None:
+    """Forget what posts up to these instants said about their author."""
     if state.handle is not None and state.handle[0] <= until:
         state.handle = None
-    state.followers = {day: seen for day, seen in state.followers.items() if seen[0] > until}
+    state.followers = {day: seen for day, seen in state.followers.items() if seen[0] > followers_until}
     if state.following is not None and state.following[0] <= until:
         state.following = None
     if state.bio is not None and state.bio[0] <= until:
@@ -628,7 +629,7 @@ def _erase(state: AuthorState, fact: ErasureAsked) -> bool:
     for held in state.rings.values():
         ring.erase(held.days, until)
         held.quotes, held.evidence = _since(held.quotes, until + 1), _since(held.evidence, until + 1)
-    _unlearn(state, until)
+    _unlearn(state, until, followers_until=until)
     return True
 
 

@@ -141,7 +141,7 @@ def judge(deliveries: Iterable[Said], known: dict[str, Known]) -> dict[tuple[str
         begins = [b.day for a, b in itertools.pairwise(posts) if b.day - a.day >= 90]
         posts = [s for s in posts if s.day >= max(begins, default=0)]
         if newest > facts.ticked - 90:
-            known_since = (facts.ticked - 89) * DAY_MS
+            known_since = (facts.ticked - 179) * DAY_MS
             sizes = [
                 (s.ms, s.post_id, s.followers)
                 for s in said
@@ -159,9 +159,9 @@ def _rank(s: Said) -> tuple[object, ...]:
 
 
 def _by_day(sizes: list[tuple[int, str, int]]) -> list[tuple[int, int]]:
-    """The last count of each day on which there is one, of the last 90 days up to the newest."""
+    """The last count of each day on which there is one, of the last 180 days up to the newest."""
     last = {ms // DAY_MS: n for ms, _, n in sorted(sizes)}
-    return sorted((day, n) for day, n in last.items() if day > max(last) - 90)
+    return sorted((day, n) for day, n in last.items() if day > max(last) - 180)
 
 
 def _bought(sizes: list[tuple[int, str, int]]) -> float:
