@@ -400,6 +400,7 @@ class Fold:
             state.customers
             or state.feedback
             or state.revised
+            or state.followers
             or state.erased_ms >= oldest * DAY_MS
             or any(held.days or held.newest >= oldest for held in state.rings.values())
         )

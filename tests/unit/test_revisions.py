@@ -52,12 +52,14 @@ def test_an_erasure_forgets_what_erased_posts_said_of_their_author(forever: bool
         assert bool(outputs_of(state)) is not forever
 
 
-def test_what_old_posts_said_of_their_author_leaves_with_the_window() -> None:
-    """After a tick only posts of the window say who the author is; counts reach back from the newest."""
-    told, silent = post(1, 0, followers=20_000), post(2, 80, handle=None, followers=None)
-    for events in ([told, silent, Tick(FIRST + 95)], [silent, told, Tick(FIRST + 95)]):
-        ((profile, _),) = outputs(list(events))
-        assert (profile.followers, profile.windows["90d"].posts) == (None, 2), events
+def test_how_many_followers_an_old_post_told_leaves_with_the_second_window() -> None:
+    """After a tick only posts of two windows say how many follow; counts reach back from the newest."""
+    told = post(1, 0, followers=20_000)
+    silent = [post(n, 80 * (n - 1), handle=None, followers=None) for n in (2, 3)]
+    for events in ([told, *silent], [*silent[:1], told, *silent[1:]]):
+        for tick, followers in ((179, 20_000), (180, None)):
+            ((profile, _),) = outputs([*events, Tick(FIRST + tick)])
+            assert (profile.followers, profile.windows["90d"].posts) == (followers, 2), events
 
 
 def test_a_tick_between_two_posts_moves_none_out() -> None:
@@ -77,15 +79,23 @@ def test_when_the_newest_post_is_deleted_after_a_tick_the_older_ones_expire() ->
 
 def test_a_deletion_is_remembered_until_its_post_would_be_late() -> None:
     """A state with a deletion is not spent before the window has passed, and then it is."""
-    events: list[Event] = [deleted(post(1, 10)), Tick(FIRST + 99)]
-    state = fold(events)
-    folding = Fold(RULES)
+    gone = deleted(post(1, 10, followers=None))
+    folding, state = Fold(RULES), fold([gone, Tick(FIRST + 99)])
     assert not folding.spent(state)
-    late = folding.apply(AUTHOR, state, post(1, 10), Position("enriched", 7))
+    late = folding.apply(AUTHOR, state, post(1, 10, followers=None), Position("enriched", 7))
     assert not late.late
     folding.apply(AUTHOR, state, Tick(FIRST + 100), Position("ticks", 8))
     assert folding.spent(state)
-    assert folding.apply(AUTHOR, state, post(1, 10), Position("enriched", 9)).late
+    assert folding.apply(AUTHOR, state, post(1, 10, followers=None), Position("enriched", 9)).late
+
+
+def test_a_silent_author_is_spent_when_followers_are_forgotten() -> None:
+    """How many followed is remembered for two windows, and the state for as long."""
+    folding, state = Fold(RULES), fold([post(1, 0)])
+    for day, spent in ((90, False), (179, False), (180, True)):
+        folding.apply(AUTHOR, state, Tick(FIRST + day), Position("ticks", day))
+        assert outputs_of(state) == []
+        assert folding.spent(state) is spent
 
 
 def test_the_newest_deletions_are_remembered() -> None:
