@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from models.author import AuthorState, Event, Fold, Position, Tick
+from models.author import AuthorState, Fold, Position, Tick
 from models.facts import ErasureAsked
 from models.ring import post_hash
 from tests.authors import AUTHOR, DAY_0, RULES, deleted, fold, outputs, post
