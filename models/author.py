@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 import msgspec
 
 from models import ring
+from models.brands import Brand
 from models.candidates import Candidate, Profile, State
 from models.customers import normal_handle
 from models.decision import Because, Standing, Verdict, decide
@@ -205,6 +206,7 @@ class Fold:
         self._rules = rules
         self._model_version = rules.model_version
         self._brands = {brand.name: brand for brand in rules.brands}
+        self._rivals = {brand.name: _rivals(brand, rules.brands) for brand in rules.brands}
 
     @property
     def brands(self) -> Collection[str]:
@@ -479,6 +481,11 @@ class Fold:
         own = self._brands[brand].handles.get(author.partition(":")[0], ())
         return any(normal_handle(handle) in state.handles for handle in own)
 
+    def _is_rival(self, brand: str, state: AuthorState, bio: Bio) -> bool:
+        """Whether the author goes by a name of a competitor, or works for one."""
+        names, handles = self._rivals[brand]
+        return not handles.isdisjoint(state.handles) or any(e.casefold() in names for e in bio.employers)
+
     def _standing(self, author: str, brand: str, state: AuthorState, held: Ring) -> Standing:
         walked = self._walked(held)
         known = [c for c in state.customers.values() if c.by_handle is None or c.by_handle in state.handles]
@@ -490,6 +497,7 @@ class Fold:
             "do_not_contact": any(c.do_not_contact for c in known),
             "bot": state.bot is not None and state.bot[2],
             "own_account": self._is_own(author, brand, state),
+            "competitor": self._is_rival(brand, state, bio),
         }
         return Standing(
             platform=author.partition(":")[0],
@@ -505,6 +513,16 @@ class Fold:
             exclusions=tuple(code for code, holds in excluded.items() if holds),
             feedback=state.feedback.get(brand),
         )
+
+
+def _rivals(brand: Brand, catalogue: Collection[Brand]) -> tuple[frozenset[str], frozenset[str]]:
+    """Names and handles of a brand's competitors; one that is in the catalogue brings its own handles."""
+    names = frozenset(name.casefold() for name in brand.competitors)
+    handles = {normal_handle("".join(name.split())) for name in brand.competitors}
+    for other in catalogue:
+        if other.name.casefold() in names:
+            handles |= {normal_handle(handle) for of in other.handles.values() for handle in of}
+    return names, frozenset(handles)
 
 
 def _known(state: AuthorState) -> tuple[object, ...]:

@@ -147,10 +147,11 @@ class WatchOut(Record, frozen=True):
 
 
 class CostBand(Record, frozen=True):
-    """What a post by an author of this tier usually costs; never enters the score."""
+    """What a post by an author of so many followers usually costs; never enters the score."""
 
     low: int
-    high: int
+    high: int | None
+    """null: no upper end"""
     currency: str
     source: str
 

@@ -25,7 +25,7 @@ from models.candidates import (
 from models.decision import Standing, Verdict
 from models.ring import NEGATIVE, POSITIVE, Days, marks
 from models.rules import Rules
-from models.tables import COST_BANDS, NICHES, names_of
+from models.tables import NICHES, cost_band, names_of
 from models.times import DAY_MS, iso_day, rfc3339
 
 WINDOWS = (7, 30, 90)
@@ -56,6 +56,7 @@ _EXCLUDED = {
     "do_not_contact": "Does not want to be contacted",
     "bot": "Is a declared bot",
     "own_account": "Is an account of the brand itself",
+    "competitor": "Speaks for a competitor: goes by its name, or works there",
 }
 _UNKNOWN = {
     "engagement": "how much the audience reacts: no reactions, no followers or no benchmark for the platform",
@@ -174,7 +175,7 @@ def explain(
         lost_points=scoring.lost_points(verdict.components, rules.weights, verdict.score)
         | ({"authenticity": round(verdict.score / verdict.a - verdict.score, 1)} if verdict.a < 1 else {}),
         unknown=tuple(_UNKNOWN[name] for name, x in verdict.components.items() if x is None),
-        cost_band=COST_BANDS.get(verdict.tier or ""),
+        cost_band=cost_band(standing.followers),
         notice=Notice(required=True, due_at=rfc3339((due + NOTICE_DAYS) * DAY_MS)),
         model_version=model_version,
         revision=revision,

@@ -13,6 +13,9 @@ from models.signals import Signals
 QUOTE_LENGTH = (20, 200)
 """Characters of a post that may be quoted: shorter says nothing, longer is no quote."""
 
+CLEARLY = 0.6
+"""probability from which a post that is read as positive may be quoted"""
+
 _QUOTES_ANOTHER = re.compile(r"""(?<!\w)(?:RT:? +[“"]?@\w|[“"]@\w+: )""")
 """Somebody else's post inside this one, as in `Nice RT @brand: …` and `“@brand: …” wow`."""
 
@@ -75,7 +78,9 @@ def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
                 sponsored=sponsored or repost,
                 giveaway=giveaway,
                 evidence=annotation.evidence if owns and plain else (),
-                quotable=sentiment.label == "positive" and plain and _may_be_quoted(annotation.text),
+                quotable=plain
+                and sentiment.probabilities["positive"] >= CLEARLY
+                and _may_be_quoted(annotation.text),
             )
         )
     return tuple(found)

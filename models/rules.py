@@ -120,6 +120,11 @@ class Rules(_Settings):
 
     @property
     def model_version(self) -> str:
-        """Names the code's version, the tables and the settings that judge: equal versions judge alike."""
-        judged = self.model_dump_json(exclude={"brands", "profile_urls", "post_urls"}) + DIGEST
-        return f"3-{hashlib.sha256(judged.encode()).hexdigest()[:8]}"
+        """Names the code's version, the tables and the settings that judge: with equal versions, equal
+        opinions and facts are judged alike. By what names a brand is found, and who is employed there, are
+        no rules."""
+        found_by = {"aliases", "hashtags", "products", "employees"}
+        judged = self.model_dump_json(
+            exclude={"brands": {"__all__": found_by}, "profile_urls": True, "post_urls": True}
+        )
+        return f"4-{hashlib.sha256((judged + DIGEST).encode()).hexdigest()[:8]}"

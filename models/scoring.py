@@ -34,6 +34,8 @@ WEIGHTED_POSTS_A_DAY = 2.0
 GRID = 2**32
 """A day's sums are whole multiples of 1/GRID: floats of which those of any day can be taken away exactly."""
 FLOOR = 0.02
+ALONE = 0.4
+"""What a rule of statistics takes at most: with one alone an author may still be a candidate (A of .6)."""
 FLOOD_A_DAY = 72
 MIN_GAPS = 12
 LAST_GAPS = 32
@@ -323,20 +325,20 @@ def authenticity(tally: Tally) -> dict[str, float]:
     """Severity of each rule about posts that fired, by code; A is the product of (1 - severity)."""
     fired = {}
     if tally.copies >= 2 and (share := tally.copies / tally.posts) >= 0.25:
-        fired["copies"] = round(min(0.8, share), 4)
+        fired["copies"] = round(min(ALONE, share), 4)
     if tally.selling and tally.selling / tally.posts >= 0.2:
         fired["selling"] = 0.6 if tally.selling >= 2 else 0.3
     if tally.staff and tally.staff / tally.posts >= 0.2:
         fired["staff"] = 0.6 if tally.staff >= 2 else 0.3
     if tally.busiest_day > FLOOD_A_DAY:
-        fired["flood"] = 0.7
+        fired["flood"] = ALONE
     if tally.posts and (share := tally.promoted / tally.posts) >= 0.25:
         fired["promoted"] = round(min(0.8, share), 4)
     gaps = [later - earlier for earlier, later in itertools.pairwise(tally.times[-LAST_GAPS - 1 :])]
     if len(gaps) >= MIN_GAPS and (mean := sum(gaps) / len(gaps)) > 0:
         deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
         if deviation / mean < STEADY_VARIATION:
-            fired["clockwork"] = 0.5
+            fired["clockwork"] = ALONE
     return fired
 
 

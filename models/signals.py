@@ -12,7 +12,8 @@ Trade = Literal["selling", "staff"]
 
 
 class BioSignals(Record, frozen=True):
-    """What a bio shows. `employers` are brands of the catalogue that it names as where the author works."""
+    """What a bio shows. `employers` are those brands of the catalogue, and those competitors of theirs, that
+    it names as where the author works."""
 
     themes: tuple[str, ...] = ()
     employers: tuple[str, ...] = ()

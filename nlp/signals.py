@@ -57,6 +57,8 @@ class SignalReader:
             handles = (f"@{handle}" for of in brand.handles.values() for handle in of)
             for name in (brand.name, *brand.aliases, *handles):
                 self._names.setdefault(name.casefold(), brand.name)
+        for rival in (name for brand in brands for name in brand.competitors):
+            self._names.setdefault(rival.casefold(), rival)
         longest = sorted(map(re.escape, self._names), key=len, reverse=True)
         self._named = re.compile(rf"(?<![\w@#])@?(?:{'|'.join(longest) or '(?!)'})(?!\w)", re.IGNORECASE)
         self._bio = lru_cache(maxsize=20_000)(self._read_bio)
@@ -81,7 +83,8 @@ class SignalReader:
         )
 
     def _employers(self, bio: str) -> Iterator[str]:
-        """Brands that share a clause with a word for work, unless it is past, or the author is a fan."""
+        """Brands and competitors that share a clause with a word for work, unless it is past, or the author
+        is a fan."""
         for clause in _CLAUSE.split(bio):
             for place in self._named.finditer(clause):
                 around = clause[: place.start()] + " " + clause[place.end() :]

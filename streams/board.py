@@ -255,7 +255,8 @@ def _facts(candidate: Candidate) -> Iterator[Text]:
     if candidate.expires_at:
         yield Text(f"leaves the board on {_day(candidate.expires_at)} if nothing more is heard")
     if (cost := candidate.cost_band) is not None:
-        yield Text(f"a post of this tier costs {cost.low:,} to {cost.high:,} {cost.currency} ({cost.source})")
+        price = f"{cost.low:,} and more" if cost.high is None else f"{cost.low:,} to {cost.high:,}"
+        yield Text(f"a post at this size costs {price} {cost.currency} ({cost.source})")
     if candidate.notice.required:
         yield Text(f"tell them by {_day(candidate.notice.due_at)} that their posts were read")
     if link := web_link(candidate.profile_url):

@@ -301,19 +301,19 @@ def _authenticity(weighed: list[Weighed], busiest: int, seconds: list[int]) -> f
     a = 1.0
     posts = [w.said for w in weighed]
     if busiest > 72:
-        a *= 1 - 0.7
+        a *= 1 - 0.4
     promoted = len([s for s in posts if s.sponsored or s.giveaway]) / len(posts)
     if promoted >= 0.25:
         a *= 1 - round(min(0.8, promoted), 4)
     copies = len([w for w in weighed if w.copy])
     if copies >= 2 and copies / len(posts) >= 0.25:
-        a *= 1 - round(min(0.8, copies / len(posts)), 4)
+        a *= 1 - round(min(0.4, copies / len(posts)), 4)
     for trading in (len([s for s in posts if s.sells]), len([s for s in posts if s.staff])):
         if trading / len(posts) >= 0.2:
             a *= 1 - (0.6 if trading >= 2 else 0.3)
     gaps = [after - before for before, after in itertools.pairwise(seconds)]
     if len(gaps) >= 12 and any(gaps) and statistics.pstdev(gaps) / statistics.mean(gaps) < 0.2:
-        a *= 1 - 0.5
+        a *= 1 - 0.4
     return a
 
 

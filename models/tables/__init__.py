@@ -52,15 +52,19 @@ TIER_PRESETS: Mapping[str, Mapping[str, tuple[int, int | None]]] = {
 }
 """preset -> tier -> followers from (included) up to (excluded)"""
 
-COST_BANDS: Mapping[str, CostBand] = {
-    band["tier"]: CostBand(
-        low=band["low"],
-        high=band["high"],
-        currency=band["currency"],
-        source=f"{band['source']}, {band['year']}",
+_COST_BANDS: tuple[tuple[int, int | None, CostBand], ...] = tuple(
+    (
+        band["from"],
+        band.get("below"),
+        CostBand(
+            low=band["low"],
+            high=band.get("high"),
+            currency=band["currency"],
+            source=f"{band['source']}, {band['year']}",
+        ),
     )
     for band in _read("costs")["bands"]
-}
+)
 
 COSTS_READ: str = _read("costs")["read"].isoformat()
 """the day on which the cost bands were read at their source"""
@@ -87,6 +91,18 @@ NICHES: Mapping[str, Niche] = {
 def benchmark(platform: str, tier: str | None) -> Rate | None:
     """What is usual on a platform for a tier, else for all; None where nobody has counted."""
     return _RATES.get((platform, tier)) or _RATES.get((platform, None))
+
+
+def cost_band(followers: int | None) -> CostBand | None:
+    """What a post of an author with so many followers usually costs; None where nobody says."""
+    return next(
+        (
+            band
+            for start, below, band in _COST_BANDS
+            if followers is not None and followers >= start and (below is None or followers < below)
+        ),
+        None,
+    )
 
 
 def mask(themes: Iterable[str]) -> int:

@@ -1,5 +1,6 @@
 """A small world of own sentences: it is what it says, and most of those who are found are true fans."""
 
+import ast
 import json
 import random
 from collections.abc import Sequence
@@ -29,6 +30,21 @@ def small() -> World:
 def reader(small: World) -> judging.Reader:
     """The pipeline, which reads each record of that world once."""
     return judging.Reader(small)
+
+
+def test_the_simulator_imports_nothing_that_judges() -> None:
+    """It takes shapes of records, settings and corpora from the project: no rule, table or formula."""
+    allowed = {"models.brands", "models.posts", "streams.settings", "nlp", "nlp.corpora"}
+    for name in ("people", "world", "phrases", "texts"):
+        tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        imported |= {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+        }
+        ours = {
+            module for module in imported if module and module.split(".")[0] in {"models", "nlp", "streams"}
+        }
+        assert ours <= allowed, name
 
 
 def test_a_seed_is_a_world(small: World) -> None:

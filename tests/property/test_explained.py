@@ -54,7 +54,14 @@ def _lives(draw: st.DrawFn) -> list[Event]:
             evidence=draw(st.sampled_from([(), ("my new",)])),
         )
         one = post(number, draw(st.integers(0, last)), said, followers=followers)
-        posts.append(one._replace(reactions=draw(st.sampled_from([None, 5, 400])), bio=bio))
+        posts.append(
+            one._replace(
+                reactions=draw(st.sampled_from([None, 5, 400])),
+                comments=draw(st.sampled_from([0, 0, 7])),
+                answers=draw(st.booleans()),
+                bio=bio,
+            )
+        )
     orders = draw(st.sampled_from([None, 0, 1, 3]))
     customer = CustomerLink(
         customer_id="c1", by_handle=None, customer=Customer(customer_id="c1", orders=orders)
@@ -76,13 +83,17 @@ def read(record: Profile | Candidate) -> dict[str, Any]:
 
 def enthusiasm(counts: dict[str, Any]) -> float:
     """Wilson's lower bound at z = 1.28, times (0.7 + 0.3 mean intensity)."""
-    n, z = counts["positive"] + counts["negative"], 1.28
+    n = counts["positive"] + counts["negative"]
     if not n:
         return 0.0
-    p = counts["positive"] / n
+    return wilson(counts["positive"], n) * (0.7 + 0.3 * counts["intensity"])
+
+
+def wilson(some: float, n: float) -> float:
+    """The lower bound of the share of some in n at z = 1.28."""
+    p, z = some / n, 1.28
     root = math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    bound = (p + z**2 / (2 * n) - z * root) / (1 + z**2 / n)
-    return max(bound, 0.0) * (0.7 + 0.3 * counts["intensity"])
+    return max((p + z**2 / (2 * n) - z * root) / (1 + z**2 / n), 0.0)
 
 
 def score(components: dict[str, float | None], a: float) -> float:
@@ -168,7 +179,7 @@ def _check_candidate(candidate: dict[str, Any], profile: dict[str, Any]) -> None
         assert profile[same] == candidate[same]
     assert candidate["confidence"] == confidence(profile)
     assert candidate["lost_points"] == lost_points(profile)
-    assert candidate["cost_band"] == COSTS.get(profile["tier"])
+    assert candidate["cost_band"] == cost_band(profile["followers"])
     assert candidate["customer"]["evidence"][: len(known_of(profile))] == known_of(profile)
     assert {w["code"] for w in candidate["watch_outs"]} >= set(profile["authenticity"]["severities"])
     assert len(candidate["unknown"]) == sum(x is None for x in profile["components"].values())
@@ -197,13 +208,18 @@ def _table(name: str) -> dict[str, Any]:
     return tomllib.loads((files("models") / f"tables/{name}.toml").read_text())
 
 
-COSTS = {
-    row["tier"]: {
-        **{name: row[name] for name in ("low", "high", "currency")},
-        "source": f"{row['source']}, {row['year']}",
-    }
-    for row in _table("costs")["bands"]
-}
+def cost_band(followers: int | None) -> dict[str, Any] | None:
+    """The row of the table of costs that has so many followers."""
+    rows = [
+        {"low": row["low"], "high": row.get("high"), "currency": row["currency"],
+         "source": f"{row['source']}, {row['year']}"}
+        for row in _table("costs")["bands"]
+        if followers is not None and row["from"] <= followers < row.get("below", math.inf)
+    ]  # fmt: skip
+    assert len(rows) < 2
+    return rows[0] if rows else None
+
+
 USUAL = next(row for row in _table("benchmarks")["rates"] if row["platform"] == "x")
 TRAVEL = next(row for row in _table("niches")["niches"] if row["name"] == "travel")
 
@@ -297,10 +313,14 @@ def _check_components(profile: dict[str, Any]) -> None:
         met = math.hypot(*(n * fit.get(name, 0) for name, n in themes.items()))
         niche = pytest.approx(met / math.hypot(*themes.values()), abs=6e-5)
     assert components["niche"] == niche
+    closeness, got = None, counts["comments"]
+    if got and counts["answers"]:
+        closeness = pytest.approx(wilson(min(counts["answers"], got), got), abs=6e-5)
+    assert components["closeness"] == closeness
     fired, posts = profile["authenticity"]["severities"], counts["posts"]
     copies, promoted = counts["copies"] / posts, counts["promoted"] / posts
     assert fired.get("copies", 0) == (
-        pytest.approx(min(0.8, copies), abs=6e-5) if counts["copies"] >= 2 and copies >= 0.25 else 0
+        pytest.approx(min(0.4, copies), abs=6e-5) if counts["copies"] >= 2 and copies >= 0.25 else 0
     )
     assert fired.get("promoted", 0) == (
         pytest.approx(min(0.8, promoted), abs=6e-5) if promoted >= 0.25 else 0

@@ -2,11 +2,12 @@
 
 import pytest
 
-from models.author import FOREVER_MS, AuthorState, CountedPost, Event, Fold, Position, Tick
+from models.author import FOREVER_MS, AuthorState, Bio, CountedPost, Event, Fold, Position, Tick
+from models.brands import Brand
 from models.candidates import Candidate
 from models.customers import Customer
 from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
-from models.rules import Rules
+from models.rules import Rules, Weights
 from models.times import DAY_MS, day_from_iso
 from tests.authors import DAY_0, RULES, deleted, opinion, outputs, post
 
@@ -70,6 +71,41 @@ def test_employees_and_who_must_not_be_contacted_are_ruled_out(customer: Custome
 def test_a_declared_bot_is_ruled_out() -> None:
     """An account that says it is a bot is never a candidate."""
     assert state(*FAN, post(99, 5, bot=True)) is None
+
+
+RIVALS = Rules(
+    brands=(
+        Brand(name="Acme", competitors=("Bolt", "Zed Works")),
+        Brand(name="Bolt", handles={"x": ("boltshop",)}),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        post(99, 5, handle="BoltShop"),
+        post(99, 5, handle="zedworks"),
+        post(99, 5)._replace(bio=Bio(employers=("Bolt",))),
+        post(99, 5)._replace(bio=Bio(employers=("Zed Works",))),
+    ],
+)
+def test_who_speaks_for_a_competitor_is_ruled_out(last: CountedPost) -> None:
+    """By a handle or by the bio; a brand that is nobody's competitor is another matter."""
+    assert state(*FAN, last, rules=RIVALS) is None
+    assert state(*FAN, last) == "candidate"
+
+
+def test_the_model_version_names_what_judges() -> None:
+    """Another niche, handle or threshold is another judge; another alias or address is not."""
+    bare = RULES.model_version
+    for update in ({"niche": ("travel",)}, {"handles": {"x": ("acme",)}}, {"competitors": ("Bolt",)}):
+        brands = (RULES.brands[0].model_copy(update=update), RULES.brands[1])
+        assert RULES.model_copy(update={"brands": brands}).model_version != bare
+    assert RULES.model_copy(update={"weights": Weights(niche=0.2)}).model_version != bare
+    aliases = (RULES.brands[0].model_copy(update={"aliases": ("acme inc",)}), RULES.brands[1])
+    assert RULES.model_copy(update={"brands": aliases}).model_version == bare
+    assert RULES.model_copy(update={"post_urls": {"x": "https://example.org/{id}"}}).model_version == bare
 
 
 def test_sponsored_praise_counts_for_nothing() -> None:

@@ -129,7 +129,8 @@ def test_every_number_of_a_card_is_the_records(settings: Settings, tmp_path: Pat
     candidate, profile = store.candidate("Acme/x:fan"), store.profile("Acme/x:fan")
     assert isinstance(candidate, Candidate)
     assert isinstance(profile, Profile)
-    seen = Seen(page_of(store, settings, tmp_path))
+    page = page_of(store, settings, tmp_path)
+    seen = Seen(page)
     words = seen.words
     card = words[words.index("The cards") : words.index("What is said of each brand")]
     assert candidate.headline in card
@@ -150,6 +151,11 @@ def test_every_number_of_a_card_is_the_records(settings: Settings, tmp_path: Pat
         assert f"{count} {label}" in card
     assert f"{candidate.score} of 100 points" in card
     assert f"{candidate.tier.followers:,} followers" in card
+    assert "I love <mark>Acme</mark>" in page
+    assert "in 90 days" in card
+    for day, count in profile.days.items():
+        told_of = f"{count.positive} positive, {count.neutral} neutral, {count.negative} negative"
+        assert f"<title>{day}: {told_of}</title>" in page
     assert candidate.cost_band is not None
     assert f"{candidate.cost_band.low:,} to {candidate.cost_band.high:,} USD" in card
     assert candidate.expires_at is not None

@@ -7,6 +7,7 @@ from importlib.resources import files
 import pytest
 
 from models import ring, scoring, tables
+from models.explanation import FIRED
 from models.rules import Thresholds, Tiers, Weights
 from models.times import DAY_MS
 
@@ -187,11 +188,34 @@ def test_who_follows_everybody_and_who_sells_is_noticed() -> None:
 
 
 def test_no_single_statistical_rule_rules_out() -> None:
-    """One sign alone leaves an author above the authenticity at which a candidate must leave at once."""
+    """One of them alone, however strong, leaves an author the authenticity at which candidates enter;
+    two do not."""
     limits = Thresholds()
-    account = scoring.account_signs(((1, 12_345), (2, 15_400)), 2_000, bio_sells=True)
-    alone = [1 - severity for severity in account.values()]
-    assert min(alone) >= limits.leave_authenticity
+    fired = scoring.account_signs(((1, 12_345), (2, 15_345)), 2_000, bio_sells=False)
+    fired |= scoring.authenticity(
+        scoring.Tally(posts=500, copies=500, busiest_day=500, times=[3_600 * n for n in range(500)])
+    )
+    assert set(fired) == set(FIRED) - {"promoted", "selling", "staff", "reseller"}
+    assert all(scoring.product({code: severity}) >= limits.authenticity for code, severity in fired.items())
+    assert scoring.product({code: fired[code] for code in ("copies", "clockwork")}) < limits.authenticity
+
+
+@pytest.mark.parametrize(
+    ("followers", "low", "high"),
+    [
+        (None, None, None),
+        (9_999, None, None),
+        (10_000, 100, 500),
+        (59_999, 100, 500),
+        (120_000, None, None),
+        (200_000, 5_000, 10_000),
+        (1_000_000, 1_000_000, None),
+    ],
+)
+def test_a_price_goes_by_followers(followers: int | None, low: int | None, high: int | None) -> None:
+    """Whatever a preset calls such authors; where nobody says, there is none."""
+    band = tables.cost_band(followers)
+    assert (band and band.low, band and band.high) == (low, high)
 
 
 def test_the_tables_name_their_sources_and_years() -> None:
