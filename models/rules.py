@@ -14,7 +14,7 @@ Component = Literal["enthusiasm", "volume", "customer", "reach", "engagement", "
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Tiers(_Settings):
@@ -72,6 +72,12 @@ class Weights(_Settings):
     niche: float = Field(default=0.10, ge=0)
     closeness: float = Field(default=0.0, ge=0)
     """shown, and by default not scored: few sources show whole threads"""
+
+    @model_validator(mode="after")
+    def _some(self) -> "Weights":
+        if not any(weight for _, weight in self):
+            raise ValueError("all weights are 0: nothing would be scored")
+        return self
 
 
 class Thresholds(_Settings):

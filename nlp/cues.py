@@ -71,9 +71,12 @@ class Cues:
         # A PhraseMatcher takes no longer for many phrases than for one, but knows no gaps and no numbers.
         self._plain = PhraseMatcher(nlp.vocab, attr="LOWER")
         self._gapped: dict[str, list[_Gapped]] = defaultdict(list)
+        self._endings: list[tuple[str, str]] = []
         for cue, found in phrases().items():
             for phrase in found:
-                if {"*", "0", "^"} & set(phrase.replace("|", " ").split()):
+                if phrase.startswith("#*"):
+                    self._endings.append((phrase.removeprefix("#*"), cue))
+                elif {"*", "0", "^"} & set(phrase.replace("|", " ").split()):
                     self._add_gapped(cue, phrase)
                 else:
                     plain = [Doc(nlp.vocab, words=words.split()) for words in spelled_out(phrase)]
@@ -93,7 +96,7 @@ class Cues:
     def __call__(self, doc: Doc) -> Doc:
         """The same document."""
         lower = [word.lower() for word in words_of(doc)]
-        found = [*self._plain(doc, as_spans=True), *self._with_gaps(doc, lower)]
+        found = [*self._plain(doc, as_spans=True), *self._with_gaps(doc, lower), *self._tagged(doc, lower)]
         spans = _meant(found, lower)
         cues = {span.label_ for span in spans}
         if _BESIDE_COMPLAINT in cues and "complaint" in cues:
@@ -115,6 +118,14 @@ class Cues:
                 fits = end <= len(words) and all(map(_fits, phrase, words[start:end]))
                 if fits and (not begins or _begins(words, start)):
                     yield Span(doc, start, end, label=cue)
+
+
+    def _tagged(self, doc: Doc, lower: Sequence[str]) -> Iterator[Span]:
+        for at, word in enumerate(lower):
+            if word[0] == "#":
+                for ending, cue in self._endings:
+                    if word.endswith(ending):
+                        yield Span(doc, at, at + 1, label=cue)
 
 
 _CUES: frozenset[str] = frozenset(get_args(Cue))
