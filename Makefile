@@ -74,7 +74,8 @@ format: $(VENV)/test.stamp ## put the code in shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: $(VENV)/demo.stamp ## write anew what is generated under deploy/: schemas, AsyncAPI, topics as manifests
+generate: $(VENV)/test.stamp ## write anew what is generated under deploy/: schemas, AsyncAPI, manifests, dashboards
+	@$(BIN)/python deploy/grafana/build.py
 	@$(BIN)/python -m deploy.generate
 
 preview: $(VENV)/test.stamp ## pictures of the dashboards with real data, by Grafana's components (needs npm, Chromium, Prometheus)

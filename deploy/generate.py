@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from streams import asyncapi, strimzi
@@ -20,7 +21,19 @@ GENERATED = (
     "asyncapi/asyncapi.json",
     "asyncapi/index.html",
     "kubernetes/components/strimzi/topics.yaml",
+    "kubernetes/components/monitoring/rules.yaml",
 )
+PROMETHEUS_RULE = """\
+# Generated from deploy/prometheus/rules by `make generate`; do not edit.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: superfan
+  labels:
+    app.kubernetes.io/part-of: superfan
+spec:
+  groups:
+"""
 
 
 def examples(version: Path) -> asyncapi.Examples:
@@ -49,6 +62,14 @@ def files() -> Iterator[tuple[Path, str]]:
         DEPLOY / "kubernetes" / "components" / "strimzi" / "topics.yaml",
         note + strimzi.kafka_topics(TopicSettings()),
     )
+    yield DEPLOY / "kubernetes" / "components" / "monitoring" / "rules.yaml", prometheus_rule()
+
+
+def prometheus_rule() -> str:
+    """The groups of all files of rules as one resource of the Prometheus operator, comments included."""
+    texts = [path.read_text() for path in sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))]
+    groups = [text.partition("\ngroups:\n")[2].rstrip() for text in texts]
+    return PROMETHEUS_RULE + indent("\n\n".join(groups), "  ") + "\n"
 
 
 def main() -> None:

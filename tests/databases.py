@@ -74,6 +74,18 @@ class PostgreSQL:
                 process.send_signal(signal.SIGQUIT)  # its immediate one, which takes its children along
                 process.wait(30)
 
+    def script(self, path: Path, database: str, **environment: str) -> None:
+        """Run a file in a database, as PostgreSQL's image runs those of `docker-entrypoint-initdb.d`."""
+        command = ["-v", "ON_ERROR_STOP=1", "--no-psqlrc", "-f", str(path), database.replace("+psycopg", "")]
+        done = subprocess.run(
+            [str(self._binaries / "psql"), *command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
             [str(self._binaries / program), *arguments], check=True, capture_output=True, **self._identity()

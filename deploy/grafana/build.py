@@ -1,4 +1,4 @@
-"""Writes the dashboards and the table of questions: `python deploy/grafana/build.py` (`make dashboards`).
+"""Writes the dashboards and the table of questions: `python deploy/grafana/build.py` (`make generate`).
 
 A row of a dashboard is a question; a panel answers a part of it and says in its description what to do.
 The JSON beside this file is made here and never edited by hand; a test compares the two.

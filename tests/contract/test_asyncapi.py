@@ -57,6 +57,12 @@ SAID_BY_A_SCHEMA = {
 }
 """Reasons that need neither the clock nor the settings."""
 
+ASKED_FOR = {
+    ("Annotation", "targets"),
+    *(("TargetMention", name) for name in ("text", "start", "end", "sentiment")),
+}
+"""Fields that only `superfan annotate` fills: on the topics nobody asks about targets."""
+
 
 def validator(topic: str) -> Draft202012Validator:
     """The published schema of a topic at work."""
@@ -104,6 +110,18 @@ def test_every_topic_has_examples_that_could_be_refused(topic: topics.Topic) -> 
         assert refused(topic.name, {**payload, "added_later": 1}) == (False, False)
 
 
+def test_every_published_field_is_shown_by_an_example() -> None:
+    """A field that was added comes with an example in which it says something: no null, nothing empty."""
+    described = asyncapi.document("1", {})["components"]
+    schemas = described["schemas"]
+    fields = {(record, name) for record, schema in schemas.items() for name in schema.get("properties", ())}
+    shown: set[tuple[str, str]] = set()
+    for path in KEPT:
+        payload = described["messages"][path.parent.name]["payload"]
+        shown.update(_shown(payload, json.loads(path.read_text()), schemas))
+    assert fields - shown == ASKED_FOR
+
+
 def test_the_schema_refuses_what_the_reader_refuses() -> None:
     """A malformed post whose fault can be seen without clock and settings is refused by the schema too."""
     mentions = validator(topics.MENTIONS)
@@ -149,6 +167,27 @@ def test_the_page_needs_no_network_and_hides_nothing() -> None:
     assert "<code>&lt;b&gt;</code>" in page
     assert re.findall(r'(?:src|href)="(?!#|schemas/|asyncapi\.json)[^"]*"', page) == []
     assert all(f'id="record-{name}"' in page for name in described["components"]["schemas"])
+
+
+def _shown(schema: Any, value: Any, schemas: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(record, field) of every field in which this payload says something."""
+    for choice in schema.get("anyOf", ()):
+        yield from _shown(choice, value, schemas)
+    record = schema.get("$ref", "").rpartition("/")[2]
+    if isinstance(value, dict):
+        for name, item in value.items():
+            known = (
+                schemas[record].get("properties", {}).get(name)
+                if record
+                else schema.get("additionalProperties")
+            )
+            if isinstance(known, dict) and item not in (None, "", [], {}):
+                if record:
+                    yield record, name
+                yield from _shown(known, item, schemas)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _shown(schema.get("items", {}), item, schemas)
 
 
 def _refs(node: Any) -> Iterator[str]:

@@ -21,6 +21,7 @@ from tests.running import environment, feed, feed_keyed, settings_for, wait_unti
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+FOLDERS = ("deploy", "models", "nlp", "streams", "tests")
 
 RUN_HERE = {
     "superfan topics list",
@@ -101,6 +102,17 @@ def env(
         levels = {json.loads(line)["level"] for line in running.log.read_text().splitlines()}
         assert levels == {"info"}, running.said()
     return env
+
+
+def test_every_target_that_a_document_names_is_one() -> None:
+    """`make X`, in a sentence or in a block of commands of any document, is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    documents = [*ROOT.glob("*.md"), *(path for name in FOLDERS for path in (ROOT / name).rglob("*.md"))]
+    for path in documents:
+        text = path.read_text()
+        blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+        named = re.findall(r"`make ([\w-]+)", text) + re.findall(r"^make ([\w-]+)", blocks, re.MULTILINE)
+        assert set(named) <= targets, path
 
 
 def test_topics_are_as_the_table_says(env: dict[str, str]) -> None:

@@ -8,12 +8,24 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from streams import admin, topics
 from streams.broker import Broker
 from streams.reading import records
 from streams.roles import Role
+from streams.settings import DEMO_CONFIG, load
 from tests.malformed import GOOD
-from tests.running import WorkerProcess, feed, feed_keyed, settings_for, wait_until_done, worker
+from tests.ops.programs import free_port, get
+from tests.running import (
+    SuperfanProcess,
+    WorkerProcess,
+    feed,
+    feed_keyed,
+    settings_for,
+    wait_until_done,
+    worker,
+)
 
 MARK = "zq7private"
 HOSTILE = f'{MARK} \n{{"level": "error"}}\r\x1b[31m\u2028\u202e@{MARK} <script> %s {{0}} \\'
@@ -100,6 +112,27 @@ def test_a_worker_says_where_and_whose_and_nothing_that_anybody_wrote(
     assert crash["error"]["at"][-1].startswith("streams.agents.profile:")
     assert said[-1]["level"] == "error"
     assert "fix" in said[-1]
+
+
+@pytest.mark.parametrize(("level", "said"), [("error", False), ("debug", True)])
+def test_the_level_that_is_set_is_the_least_that_is_said(level: str, said: bool, tmp_path: Path) -> None:
+    """Where an exporter serves is information: `SUPERFAN_LOG_LEVEL=debug` says it, `error` does not."""
+    port = str(free_port())
+    settings = load(
+        DEMO_CONFIG, broker_url=f"kafka://127.0.0.1:{free_port()}", store_url=f"sqlite:///{tmp_path}/store.db"
+    )
+    exporter = SuperfanProcess(
+        settings, tmp_path / "log", "exporter", "--port", port, SUPERFAN_LOG_LEVEL=level
+    )
+    deadline = time.monotonic() + 60
+    try:
+        while get(f"http://127.0.0.1:{port}/live")[0] == 0:
+            assert time.monotonic() < deadline, exporter.said()
+            time.sleep(0.1)
+    finally:
+        ended = exporter.terminate()
+    assert ended == 0
+    assert (f":{port}/metrics" in exporter.said()) == said
 
 
 def kill_text_process(running: WorkerProcess) -> None:

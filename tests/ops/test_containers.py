@@ -6,20 +6,25 @@ import re
 import subprocess
 import sysconfig
 import tomllib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 
+from models.store import Store
 from streams.demo import data
 from streams.roles import Role
 from streams.settings import WorkerSettings, load
+from tests.databases import postgresql
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 BIN = Path(sysconfig.get_path("scripts"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+READER = DEPLOY / "postgres" / "reader.sql"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -161,8 +166,36 @@ def test_everything_that_is_mounted_is_there(services: dict[str, Any]) -> None:
     """No service waits for a file or folder that the repository does not have."""
     mounted = [volume for service in services.values() for volume in service.get("volumes", ())]
     sources = [Path(volume["source"]) for volume in mounted if volume["type"] == "bind"]
-    assert len(sources) == 5
+    assert len(sources) == 6
     assert [source for source in sources if not source.exists()] == []
+
+
+def test_grafana_asks_with_an_account_of_its_own(services: dict[str, Any]) -> None:
+    """Its datasource names the account that PostgreSQL makes at first; the owner's password is not there."""
+    sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/superfan.yml").read_text())
+    (source,) = [s for s in sources["datasources"] if s["type"] == "grafana-postgresql-datasource"]
+    assert f"CREATE ROLE {source['user']} LOGIN" in READER.read_text()
+    mounted = {v["source"]: v["target"] for v in services["postgres"]["volumes"]}
+    assert mounted[str(READER)] == f"/docker-entrypoint-initdb.d/{READER.name}"
+    environment = services["grafana"]["environment"]
+    variable = source["secureJsonData"]["password"].removeprefix("$")
+    assert environment[variable] == services["postgres"]["environment"][variable]
+    assert "SUPERFAN_DB_PASSWORD" not in environment
+
+
+def test_grafanas_account_reads_the_board_and_changes_nothing() -> None:
+    """Of tables made later than the account it reads every one, and writes none."""
+    with postgresql() as server:
+        url = server.new_database()
+        server.script(READER, url, **{"SUPERFAN_READER_PASSWORD": "it's"})
+        with closing(Store(url)) as store:
+            store.migrate()
+        reader = url.replace("+psycopg", "").replace("superfan:secret", "superfan_reader:it's")
+        with psycopg.connect(reader, autocommit=True) as connection:
+            assert connection.execute("SELECT count(*) FROM candidates").fetchone() == (0,)
+            for statement in ("DELETE FROM candidates", "DROP TABLE candidates", "CREATE TABLE mine (a int)"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement)
 
 
 def _pom() -> str:

@@ -1,5 +1,6 @@
 """The Kubernetes manifests, built by kustomize and checked against the schemas of what reads them."""
 
+import json
 import subprocess
 import sysconfig
 import tomllib
@@ -11,7 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
-from cloudcoil.models.prometheus_operator.v1 import PodMonitor
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
 
 from streams.roles import ROLES, Role
 from streams.settings import Settings, TopicSettings, WorkerSettings, load
@@ -23,6 +24,8 @@ BIN = Path(sysconfig.get_path("scripts"))
 OVERLAYS = ("development", "production")
 RELEASES = ("1.31", "1.37")
 """The oldest and the newest Kubernetes that is promised."""
+LARGEST_ANNOTATION = 262_144
+"""`kubectl apply` keeps what it sent as one."""
 
 Resource = dict[str, Any]
 
@@ -90,7 +93,8 @@ def test_every_resource_is_right_by_its_schema(
             kubernetes_validate.validate(resource, release, strict=True)
         except kubernetes_validate.SchemaNotFoundError:
             others.add(resource["kind"])
-    assert others == ({"KafkaTopic", "PodMonitor", "ScaledObject"} if overlay == "production" else set())
+    operators = {"KafkaTopic", "PodMonitor", "PrometheusRule", "ScaledObject"}
+    assert others == (operators if overlay == "production" else set())
 
 
 def test_an_unknown_field_would_be_found(production: list[Resource]) -> None:
@@ -103,7 +107,11 @@ def test_an_unknown_field_would_be_found(production: list[Resource]) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "read"),
-    [("ScaledObject", ScaledObject.model_validate), ("PodMonitor", PodMonitor.model_validate)],
+    [
+        ("ScaledObject", ScaledObject.model_validate),
+        ("PodMonitor", PodMonitor.model_validate),
+        ("PrometheusRule", PrometheusRule.model_validate),
+    ],
 )
 def test_what_operators_read_has_the_shape_they_know(
     production: list[Resource], kind: str, read: Callable[[Resource], Any]
@@ -224,3 +232,26 @@ def test_prometheus_and_the_probes_find_every_pod(production: list[Resource]) ->
         for probe, path in (("livenessProbe", "/live"), ("readinessProbe", "/ready")):
             assert container[probe]["httpGet"] == {"path": path, "port": port["name"]}
     assert [port["port"] for port in ingress["ports"]] == [endpoint["port"]]
+
+
+def test_production_has_the_rules_that_are_tested(production: list[Resource]) -> None:
+    """The PrometheusRule has every group of `deploy/prometheus/rules`; pods have the job they ask for."""
+    (rules,) = of(production, "PrometheusRule").values()
+    files = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
+    assert rules["spec"]["groups"] == [
+        group for path in files for group in yaml.safe_load(path.read_text())["groups"]
+    ]
+    (job,) = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    (monitor,) = of(production, "PodMonitor").values()
+    assert monitor["spec"]["selector"]["matchLabels"][monitor["spec"]["jobLabel"]] == job["job_name"]
+
+
+def test_production_has_the_dashboards(production: list[Resource]) -> None:
+    """Each is in a ConfigMap with the label that Grafana's sidecar looks for, small enough to be applied."""
+    maps = [map_ for name, map_ in of(production, "ConfigMap").items() if "-dashboard-" in name]
+    shown = {name: text for map_ in maps for name, text in map_["data"].items()}
+    folder = ROOT / "deploy/grafana/dashboards"
+    assert shown == {path.name: path.read_text() for path in folder.glob("*.json")}
+    for map_ in maps:
+        assert map_["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert len(json.dumps(map_)) < LARGEST_ANNOTATION
