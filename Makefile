@@ -99,11 +99,11 @@ train: $(VENV)/train.stamp ## train the text pipeline anew, an hour and a half; 
 
 evaluate: $(VENV)/evaluate.stamp ## measure the text pipeline beside baselines; DATA= names the folder of the corpora
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/, ner/ and airline/"; exit 2; }
-	@$(BIN)/python -m nlp.evaluate --data "$(DATA)" $(EVALUATE_ARGS)
+	@$(BIN)/python -m nlp.evaluate --data "$(DATA)" --json evaluate.json $(EVALUATE_ARGS)
 
 judge: $(VENV)/demo.stamp ## worlds of known truth: how well fans are found, beside simpler rankings; DATA= as for evaluate
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/, irony/ and airline/"; exit 2; }
 	@$(BIN)/python -m tests.judge --data "$(DATA)" $(JUDGE_ARGS)
 
 clean: ## take away what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis superfan.db superfan.db-wal superfan.db-shm report.html judge.json
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis superfan.db superfan.db-wal superfan.db-shm report.html judge.json evaluate.json

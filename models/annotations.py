@@ -56,7 +56,8 @@ class TargetMention(Record, frozen=True):
 class Annotation(Record, frozen=True):
     """Everything the pipeline says about one text.
 
-    `lang` is an ISO 639 code, of two letters where there is one, or null when it cannot be told.
+    `lang` is an ISO 639 code, of two letters where there is one, or null when it cannot be told; "und" says
+    that it is not English, and no more. The sentiment of a text that is not English is that of its emoji.
     `cues` are sorted and distinct. `evidence` holds the words behind the ownership,
     purchase and recommendation cues, as found. `trade` says that the text sells something, or speaks for
     a company.

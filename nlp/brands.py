@@ -9,6 +9,8 @@ What counts as a mention, without regard to case unless said otherwise:
 - a name of one word. If that is also a common word ("united", "apple"; `common_words`)
   it needs a capital and must not be part of a longer name ("United States", "Manchester United").
 
+Some platforms give `&` as `&amp;`: a name that has it is found either way.
+
 The longest place wins, then the first brand of the catalogue. Competitors are found by the same
 rules, but only as `rivals`: what is said of them is not said of the brand.
 """
@@ -104,10 +106,11 @@ class BrandCatalogue:
         self._add_hashtag(name, rule)
 
     def _add(self, phrase: str, rule: _Rule) -> None:
-        pattern = self._nlp.make_doc(phrase)
-        key = " ".join(token.lower_ for token in pattern)
-        self._rules.setdefault(self._nlp.vocab.strings.add(key), []).append(rule)
-        self._matcher.add(key, [pattern])
+        for written in dict.fromkeys((phrase, phrase.replace("&", "&amp;"))):
+            pattern = self._nlp.make_doc(written)
+            key = " ".join(token.lower_ for token in pattern)
+            self._rules.setdefault(self._nlp.vocab.strings.add(key), []).append(rule)
+            self._matcher.add(key, [pattern])
 
     def _add_hashtag(self, words: str, rule: _Rule) -> None:
         tag = "".join(c for c in words.casefold() if c.isalnum() or c == "_")

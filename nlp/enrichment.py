@@ -75,6 +75,7 @@ def _text_in(post: Post) -> TextIn:
         platform=post.platform,
         hashtags=post.hashtags or (),
         mentions=post.mentions or (),
+        lang=post.lang,
     )
 
 

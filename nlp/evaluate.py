@@ -91,6 +91,49 @@ FOREIGN = (
     "我很喜欢这家餐厅的菜，服务员也很热情",
 )
 """Posts in other languages, written for this table."""
+SHORT_FOREIGN = (
+    "@acme estupendo",
+    "@acme qué vergüenza",
+    "@acme sois unos ladrones",
+    "muchas gracias @acme",
+    "@acme furchtbar",
+    "@acme wunderbar!",
+    "@acme geht gar nicht",
+    "danke schön @acme",
+    "@acme génial",
+    "@acme quelle honte",
+    "bravo et merci @acme",
+    "@acme déçu",
+    "@acme fantastico",
+    "@acme vergognatevi",
+    "mi piace @acme",
+    "@acme péssimo",
+    "@acme amei demais",
+    "@acme que vergonha",
+    "@acme waardeloos",
+    "@acme erg lekker",
+    "@acme underbart",
+    "@acme så dåligt",
+    "@acme dårlig service",
+    "@acme ihanaa",
+    "@acme polecam",
+    "@acme beznadzieja",
+    "@acme skvělé",
+    "@acme harika",
+    "@acme rezalet",
+    "@acme mantap",
+    "@acme jelek sekali",
+    "@acme кошмар",
+    "@acme супер",
+    "@acme τέλειο",
+    "@acme رائع",
+    "@acme גרוע",
+    "@acme 最悪",
+    "@acme 별로예요",
+    "@acme 太差了",
+    "@acme बहुत अच्छा",
+)
+"""Posts of a few words in other languages, written for this table when the rule that tells them stood."""
 
 
 def main() -> None:
@@ -239,6 +282,7 @@ class Evaluation:
         asked = (
             ("English posts called foreign", english, True),
             ("foreign posts not told from English", FOREIGN, False),
+            ("short foreign posts not told from English", SHORT_FOREIGN, False),
         )
         for title, texts, wrong in asked:
             annotations = self._annotations(title, map(TextIn, texts), len(texts))

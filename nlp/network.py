@@ -12,6 +12,7 @@ time, so in single precision a post's probabilities would differ in the seventh 
 and now and then in the fourth, the last that is kept: a post that is read again must say the same.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -91,6 +92,10 @@ class Network:
             for text in dict.fromkeys(missing):
                 self._learn(text)
         return np.fromiter(map(known.__getitem__, words), dtype=np.int64, count=len(words))
+
+    def rank(self, text: str) -> float:
+        """The place of a word in the vocabulary, 1 for the most frequent; infinite for one it has not met."""
+        return max(self._index.get(part, math.inf) for part in word(text).parts)
 
     def forget_if_many(self) -> None:
         """Between batches: a process that lives for weeks must not keep every word it met."""

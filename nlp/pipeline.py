@@ -34,7 +34,7 @@ ZONE = 500_000
 _PLACES = "superfan_places"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-for _name in ("platform", "lang", "sentiment", "cues", "evidence", "trade"):
+for _name in ("platform", "platform_lang", "lang", "sentiment", "cues", "evidence", "trade"):
     if not Doc.has_extension(_name):
         Doc.set_extension(_name, default=None)
 if not Span.has_extension("sentiment"):
@@ -57,6 +57,8 @@ class TextIn(NamedTuple):
     mentions: tuple[str, ...] = ()
     hashtags: tuple[str, ...] = ()
     targets: tuple[str | Target, ...] = ()
+    lang: str | None = None
+    """the platform's word for it, which is asked where the text is too short to tell"""
 
 
 def build(brands: Sequence[Brand] = ()) -> Language:
@@ -113,6 +115,7 @@ class Annotator:
         # A lone surrogate is no character and has no UTF-8; as long as it is, so that offsets hold.
         doc = self._nlp.make_doc(_SURROGATE.sub("\ufffd", text_in.text[:MAX_TEXT]))
         doc._.platform = text_in.platform
+        doc._.platform_lang = text_in.lang
         places = [_place(doc, target) for target in targets]
         doc.user_data[_PLACES] = places
         doc.spans["targets"] = [span for span in places if span is not None]

@@ -76,6 +76,7 @@ class SignalReader:
         )
 
     def _read_bio(self, bio: str) -> BioSignals:
+        bio = bio.replace("&amp;", "&")  # as some platforms give it; brands are named as people write them
         return BioSignals(
             themes=_themes(word.casefold() for word in re.findall(r"\w+", bio)),
             employers=tuple(sorted(set(self._employers(bio)))),

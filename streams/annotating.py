@@ -1,6 +1,5 @@
 """`superfan annotate`: JSON Lines in, annotations out, in order; a bad line is answered on its own line."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -11,6 +10,7 @@ from models.records import Record, encode
 from nlp.pipeline import Annotator, Target, TextIn
 
 BATCH = 64
+"""lines that are annotated at a time; for more the network's arrays grow too large to be had for nothing"""
 
 
 class _Target(Record, frozen=True):
@@ -32,14 +32,16 @@ class _Error(Record, frozen=True):
 _decoder = msgspec.json.Decoder(_Request)
 
 
-def annotate_lines(brands: Sequence[Brand], lines: Iterable[bytes]) -> Iterator[bytes]:
-    """One line of JSON for each line, in order: an annotation, or `{"error", "detail"}`."""
+def annotate_lines(brands: Sequence[Brand], batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    """One line of JSON for each line, in order: an annotation, or `{"error", "detail"}`.
+
+    All lines of a batch are answered before the next batch is asked for.
+    """
     annotator = Annotator(brands)
-    waiting = iter(lines)
-    while batch := list(itertools.islice(waiting, BATCH)):
-        requests = [_request(line) for line in batch]
-        texts = [request for request in requests if isinstance(request, TextIn)]
-        annotated = iter(annotator.annotate(texts))
+    parts = (batch[at : at + BATCH] for batch in batches for at in range(0, len(batch), BATCH))
+    for lines in parts:
+        requests = list(map(_request, lines))
+        annotated = annotator.annotate(request for request in requests if isinstance(request, TextIn))
         for request in requests:
             if isinstance(request, TextIn):
                 yield encode(next(annotated))

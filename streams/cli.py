@@ -547,7 +547,7 @@ def tune(
 def annotate(
     file: Annotated[Path, typer.Argument(help="JSON Lines with `text`; - is standard input.")] = Path("-"),
 ) -> None:
-    """What the text pipeline says about each text: one line out for each line in, in order.
+    """What the text pipeline says about each text: a line out for each line in, in order, at once.
 
     Examples:
 
@@ -555,9 +555,9 @@ def annotate(
     - `echo '{"text": "I love my new Fly-Fi @JetBlue"}' | superfan annotate`
     """
     from streams.annotating import annotate_lines
-    from streams.lines import read
+    from streams.lines import Files
 
-    for line in annotate_lines(_settings().brands, read(file, empty=True)):
+    for line in annotate_lines(_settings().brands, Files([file], empty=True).at_hand()):
         sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
 

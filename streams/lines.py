@@ -4,9 +4,10 @@ import gzip
 import itertools
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -18,6 +19,9 @@ from streams import topics
 KIND_TOPICS = {"mention": topics.MENTIONS, "comment": topics.COMMENTS, "hashtag": topics.HASHTAGS}
 DEFAULT_TOPIC = topics.MENTIONS
 """Where a line goes whose shape is not known: the enrich role rejects it, with a reason."""
+AT_ONCE = 1 << 16
+"""bytes that are taken at a time where nobody waits for more: as many as a pipe holds"""
+Cut = TypeVar("Cut")
 
 
 class FileError(SuperfanError):
@@ -101,20 +105,24 @@ class Files:
         return self._behind + (self._open.tell() if self._open is not None and self._on_disk else 0)
 
     def __iter__(self) -> Iterator[bytes]:
-        return itertools.chain.from_iterable(map(self._read, self._paths))
+        return itertools.chain.from_iterable(self._read(path, self._stripped) for path in self._paths)
 
-    def _read(self, path: Path) -> Iterator[bytes]:
+    def at_hand(self) -> Iterator[list[bytes]]:
+        """The same lines, as many at a time as are there: none that has come waits for one that has not."""
+        return itertools.chain.from_iterable(self._read(path, self._at_hand) for path in self._paths)
+
+    def _read(self, path: Path, cut: Callable[[BufferedIOBase], Iterator[Cut]]) -> Iterator[Cut]:
         try:
             if str(path) == "-":
-                yield from self._stripped(sys.stdin.buffer)
+                yield from cut(cast(BufferedIOBase, sys.stdin.buffer))
                 return
             with path.open("rb") as file:
                 self._open = file
                 if path.suffix == ".gz":
                     with gzip.open(file) as unzipped:
-                        yield from self._stripped(unzipped)
+                        yield from cut(unzipped)
                 else:
-                    yield from self._stripped(file)
+                    yield from cut(file)
                 self._behind += file.tell()
                 self._open = None
         except (OSError, EOFError, zlib.error) as error:
@@ -125,7 +133,22 @@ class Files:
     def _stripped(self, file: Iterable[bytes]) -> Iterator[bytes]:
         return (line for raw in file if (line := raw.strip()) or self._empty)
 
+    def _at_hand(self, file: BufferedIOBase) -> Iterator[list[bytes]]:
+        return (list(self._stripped(lines)) for lines in _as_they_come(file))
 
-def read(path: Path, *, empty: bool = False) -> Iterator[bytes]:
+
+def _as_they_come(file: BufferedIOBase) -> Iterator[list[bytes]]:
+    begun: list[bytes] = []  # pieces of a line whose end has not come: put together once, however many
+    while piece := file.read1(AT_ONCE):
+        *ended, rest = piece.split(b"\n")
+        if ended:
+            yield [b"".join([*begun, ended[0]]), *ended[1:]]
+            begun.clear()
+        begun.append(rest)
+    if last := b"".join(begun):
+        yield [last]
+
+
+def read(path: Path) -> Iterator[bytes]:
     """The lines of one file, as `Files` gives them."""
-    return iter(Files([path], empty=empty))
+    return iter(Files([path]))

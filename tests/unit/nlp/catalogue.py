@@ -18,4 +18,5 @@ BRANDS = (
     Brand(name="Sephora", handles={"x": ("sephora",), "instagram": ("sephora",)}, hashtags=("sephorahaul",)),
     Brand(name="Samsung", products=("Galaxy Buds",), competitors=("Apple", "Sony")),
     Brand(name="Spotify", handles={"x": ("spotify",)}),
+    Brand(name="H&M", handles={"x": ("hm",)}, aliases=("Hennes & Mauritz",), competitors=("C&A",)),
 )

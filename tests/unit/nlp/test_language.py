@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from nlp.language import language_of
+from nlp.language import UNDETERMINED, language_of
+from nlp.sentiment import UNREAD
+from tests.unit.nlp.conftest import Annotate
 
 POSTS = {
     "es": [
@@ -143,6 +145,52 @@ UNCLEAR = [
     "#travel https://t.co/abc",
     "xkcd qwrtz",
 ]
+SHORT_FOREIGN = [
+    "@united schlecht!",
+    "@united sehr gut",
+    "Nike nie wieder",
+    "@united te odio",
+    "@united mierda de servicio",
+    "@united gracias!",
+    "@united merci",
+    "@united c'est nul",
+    "@united che schifo",
+    "@united que lixo",
+    "@united muito bom",
+    "@united slecht",
+    "@united jättebra",
+    "@united harika",
+    "@united dziękuję",
+    "@united kiitos",
+    "@united terima kasih",
+    "@united ужас",
+    "@united χάλια",
+    "@united شكرا",
+    "@united 最高",
+    "@united 최고",
+    "@united 很好",
+    "@united धन्यवाद",
+]
+SHORT_ENGLISH = [
+    "love @united!",
+    "thx @united",
+    "@united yessss",
+    "gr8 flight @united",
+    "@united meh",
+    "@united sick",
+    "@united mint",
+    "@united is fire",
+    "@united niceee",
+    "@united yum",
+    "@united awesomesauce",
+    "@united dope",
+    "@united kudos",
+    "@united ur awful",
+    "Nike sucks",
+    "thanks Jet Blue",
+    "@united 😍😍",
+    "nooo @united 😡",
+]
 HOSTILE = {
     "one word of 1 MB": "a" * 1_000_000,
     "words of 1 MB": "hello there " * 80_000,
@@ -165,6 +213,43 @@ def test_language(lang: str, text: str) -> None:
 def test_too_little_to_tell(text: str) -> None:
     """Of a text that says next to nothing no language is claimed."""
     assert language_of(text) is None
+
+
+@pytest.mark.parametrize("text", SHORT_FOREIGN)
+def test_a_few_words_that_are_not_english_are_not_read_as_such(text: str, annotate: Annotate) -> None:
+    """Not English, whatever else it is: marked, and neither liked nor disliked for it."""
+    annotation = annotate(text)
+
+    assert annotation.lang not in {None, "en"}
+    assert annotation.sentiment == annotation.brands[0].sentiment == UNREAD
+
+
+@pytest.mark.parametrize("text", SHORT_ENGLISH)
+def test_a_few_english_words_are_read(text: str, annotate: Annotate) -> None:
+    """Slang, elongations, emoji and names of brands do not make a short post foreign."""
+    annotation = annotate(text)
+
+    assert annotation.lang in {None, "en"}
+    assert annotation.sentiment != UNREAD
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "lang"),
+    [
+        ("@united tack", "sv-SE", "sv"),
+        ("@united qwrtz", "en", None),
+        ("@united schlecht!", "en", None),
+        ("love @united!", "es", None),
+        ("the crew was really friendly and helpful", "de", "en"),
+        ("@united te odio", "qme", UNDETERMINED),
+        ("@united te odio", "", UNDETERMINED),
+    ],
+)
+def test_what_the_platform_says_is_asked_in_doubt(
+    text: str, hint: str, lang: str | None, annotate: Annotate
+) -> None:
+    """The language a platform names counts where the text does not tell, and its words are not English."""
+    assert annotate(text, lang=hint).lang == lang
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())

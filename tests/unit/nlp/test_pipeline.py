@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -104,7 +106,7 @@ def test_longest_then_first() -> None:
 def test_a_large_catalogue_costs_little(annotator: Annotator) -> None:
     """Thousands of patterns slow a post down by less than half."""
     many = [
-        Brand(name=f"Brand{i} Works", aliases=(f"alias {i}",), handles={"x": (f"b{i}",)})
+        Brand(name=f"Brand{i} & Works", aliases=(f"alias {i}",), handles={"x": (f"b{i}",)})
         for i in range(3_000)
     ]
     large = Annotator([*BRANDS, *many])
@@ -161,6 +163,22 @@ def test_words_are_forgotten(annotator: Annotator) -> None:
     assert before < meanwhile
 
 
-def test_the_network_is_small() -> None:
-    """The trained network that ships is below the 25 MB a package may hold of models."""
-    assert ASSET.stat().st_size < 25_000_000
+def test_what_is_loaded_is_small() -> None:
+    """The network and the tables that ship are below the 25 MB a package may hold of models."""
+    assert sum(asset.stat().st_size for asset in ASSET.parent.iterdir()) < 25_000_000
+
+
+def test_only_what_reads_texts_is_loaded() -> None:
+    """A pipeline starts in a second or two: it brings along neither training, nor stream, nor store."""
+    code = """
+import sys
+from nlp.pipeline import Annotator, TextIn
+list(Annotator(()).annotate([TextIn("I love it"), TextIn("te odio")]))
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = {name for module in done.stdout.decode().split() for name in (module, module.partition(".")[0])}
+    assert "spacy" in loaded
+    heavy = {"jax", "optax", "tokenizers", "torch", "tensorflow", "sklearn", "scipy", "pandas"}
+    heavy |= {"streams", "faust", "kafka", "sqlalchemy", "alembic", "pydantic_settings", "prometheus_client"}
+    assert not loaded & (heavy | {"nlp.training", "nlp.corpora", "nlp.baselines", "nlp.evaluate"})

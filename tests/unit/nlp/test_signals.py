@@ -15,6 +15,7 @@ from nlp.signals import SignalReader, fingerprint
 BRANDS = (
     Brand(name="Northwind", handles={"x": ("flynorthwind",)}, hashtags=("northwind",), niche=("travel",)),
     Brand(name="Acme", handles={"x": ("acme",)}, competitors=("Delta", "Northwind")),
+    Brand(name="B&Co"),
 )
 COPY = "Honestly the new Acme kettle is the best thing in my kitchen, you all need one of these in your life"
 
@@ -85,6 +86,7 @@ def test_a_few_words_are_nobodys_copy() -> None:
         ("Acme fan since 1999", BioSignals()),
         ("Sales manager. Acme lover.", BioSignals(themes=("business",))),
         ("Designer at Delta, dreaming", BioSignals(themes=("fashion",), employers=("Delta",))),
+        ("Buyer @ B&amp;Co", BioSignals(employers=("B&Co",))),
         ("Former engineer at Acme", BioSignals(themes=("tech",))),
         ("Manager at Acmeville council", BioSignals()),
         ("We ship vintage parts every day, DM for prices", BioSignals(themes=("fashion",), sells=True)),

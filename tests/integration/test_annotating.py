@@ -1,0 +1,67 @@
+"""`superfan annotate` as a part of somebody's pipe: a process that is asked, and answers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import IO, Any, cast
+
+import pytest
+
+from streams.settings import DEMO_CONFIG
+
+Process = subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def annotate() -> Iterator[Process]:
+    """The command, waiting for lines."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SUPERFAN_")}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-m", "streams", "annotate"],
+        env=kept | {"SUPERFAN_CONFIG": str(DEMO_CONFIG)},
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def ask(process: Process, lines: bytes) -> list[dict[str, Any]]:
+    """The answers to lines that are written in one go, while the pipe stays open."""
+    stdin = cast(IO[bytes], process.stdin)
+    stdin.write(lines)
+    stdin.flush()
+    stdout = cast(IO[bytes], process.stdout)
+    return [json.loads(stdout.readline()) for _ in range(lines.count(b"\n"))]
+
+
+def test_each_line_is_answered_while_the_pipe_is_open(annotate: Process) -> None:
+    """Nobody has to close a pipe to be answered: one line, many, bad ones between them, or a very long one;
+    Ctrl-C then ends the command without a word."""
+    (first,) = ask(annotate, b'{"text": "I love @JetBlue"}\n')
+    assert [brand["brand"] for brand in first["brands"]] == ["JetBlue"]
+    many = b"".join(b'{"text": "post %d"}\n' % n for n in range(200))
+    found = ask(annotate, many + b'{oops\n\n{"text": "after"}\n')
+    assert [row.get("text") for row in found] == [*(f"post {n}" for n in range(200)), None, None, "after"]
+    assert ["error" in row for row in found[-3:]] == [True, True, False]
+    (long,) = ask(annotate, json.dumps({"text": "so good " * 100_000}).encode() + b"\n")
+    assert long["truncated"]
+    annotate.send_signal(signal.SIGINT)
+    out, err = annotate.communicate(timeout=60)
+    assert (annotate.returncode, out, err) == (130, b"", b"")
+
+
+def test_nobody_reads_the_answers_any_more(annotate: Process) -> None:
+    """As before `head`: when its output is closed, the command ends quietly though lines go on coming."""
+    ask(annotate, b'{"text": "one"}\n')
+    cast(IO[bytes], annotate.stdout).close()
+    stdin = cast(IO[bytes], annotate.stdin)
+    stdin.write(b'{"text": "two"}\n')
+    stdin.flush()
+    assert annotate.wait(timeout=60) == 0
+    assert cast(IO[bytes], annotate.stderr).read() == b""
