@@ -119,7 +119,6 @@ class Cues:
                 if fits and (not begins or _begins(words, start)):
                     yield Span(doc, start, end, label=cue)
 
-
     def _tagged(self, doc: Doc, lower: Sequence[str]) -> Iterator[Span]:
         for at, word in enumerate(lower):
             if word[0] == "#":
