@@ -31,11 +31,11 @@ from rich.progress import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.errors import SuperfanError
+from models.errors import SuperfanError, UsageError
 from streams import logs
 from streams.printing import Output, print_findings, print_rows
 from streams.roles import Role
-from streams.settings import Settings, SettingsError, config_path, load
+from streams.settings import Settings, config_path, load
 
 if TYPE_CHECKING:
     from models.store import Store
@@ -72,7 +72,7 @@ class _Group(typer.core.TyperGroup):
             if _Group.debug:
                 raise
             _tell(error.what, error.why, error.fix)
-            raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from None
+            raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
         except BrokenPipeError:
             # The reader of our output (head, less) has seen enough; there is nobody to flush to.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

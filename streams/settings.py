@@ -31,7 +31,7 @@ from pydantic_settings import (
 from sqlalchemy.engine import make_url
 
 from models.brands import Brand
-from models.errors import SuperfanError
+from models.errors import UsageError
 from models.posts import PLATFORMS
 from models.rules import Customers, Retention, Rules, Thresholds, Tiers, Weights
 
@@ -39,8 +39,8 @@ DEMO_CONFIG = Path(__file__).parent / "demo" / "superfan.toml"
 _NOT_SETTINGS = {"SUPERFAN_CONFIG", "SUPERFAN_CACHE", "SUPERFAN_TEST_NO_SKIP"}
 
 
-class SettingsError(SuperfanError):
-    """A setting that is wrong, unknown or missing; the command exits 2."""
+class SettingsError(UsageError):
+    """A setting that is wrong, unknown or missing."""
 
 
 class _Section(BaseModel):

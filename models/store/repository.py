@@ -235,6 +235,11 @@ class Store:
         with self._connection("be read") as connection:
             return list(connection.scalars(sa.select(CandidateRow.key).order_by(CandidateRow.key)))
 
+    def profile_keys(self) -> list[str]:
+        """The keys of all profiles, in their order."""
+        with self._connection("be read") as connection:
+            return list(connection.scalars(sa.select(ProfileRow.key).order_by(ProfileRow.key)))
+
     def counts(self) -> dict[str, int]:
         """How many candidates there are in each state; a state without any is left out."""
         query = sa.select(CandidateRow.state, sa.func.count()).group_by(CandidateRow.state)

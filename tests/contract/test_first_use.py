@@ -7,6 +7,7 @@ import pytest
 
 from tests.commands import superfan
 
+
 @pytest.fixture(autouse=True)
 def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """No command of these tests finds a broker."""
@@ -30,3 +31,13 @@ def test_commands_that_read_make_no_store(command: str, tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "There is no store at" in said(done)
         assert "start a worker" in said(done)
+
+
+def test_a_demo_deletes_no_file_of_somebody_else(tmp_path: Path) -> None:
+    """Wrong usage, with what to do instead, at once; the file stays as it is."""
+    notes = tmp_path / "notes.db"
+    notes.write_text("mine")
+    done = superfan("demo", "--store", notes.name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "name another file with --store" in said(done)
+    assert notes.read_text() == "mine"
