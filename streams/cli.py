@@ -371,12 +371,12 @@ def feed(
     - `cat customers.jsonl | superfan feed -`
     """
     from streams import feeding, lines
-    from streams.topics import BY_NAME
+    from streams.topics import FED
 
     if fmt != "superfan":
         raise typer.BadParameter(f"{fmt!r} is not known; known is superfan", param_hint="--format")
-    if topic is not None and topic not in BY_NAME:
-        raise typer.BadParameter(f"{topic!r} is none of {', '.join(sorted(BY_NAME))}", param_hint="--topic")
+    if topic is not None and topic not in FED:
+        raise typer.BadParameter(f"{topic!r} is none of {', '.join(FED)}", param_hint="--topic")
     settings = _settings()
     started = time.monotonic()
     client = feeding.producer(settings)

@@ -41,3 +41,14 @@ def test_a_demo_deletes_no_file_of_somebody_else(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "name another file with --store" in said(done)
     assert notes.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "topic", ["superfan-profile-authors-changelog", "superfan-author-facts", "profiles", "enriched", "ticks"]
+)
+def test_only_what_people_send_can_be_fed(topic: str) -> None:
+    """What workers write and trust is closed to files; the answer names what is open."""
+    done = superfan("feed", "-", "--topic", topic, stdin=b"{}")
+    assert done.returncode == 2
+    told = " ".join(done.stderr.decode().replace("│", " ").split())
+    assert "mentions, comments, hashtags, customers, feedback, erasures" in told
