@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 from kafka.errors import KafkaError
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -29,11 +28,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import SuperfanError, UsageError
 from streams import logs
-from streams.printing import Output, print_findings, print_rows
+from streams.printing import Output, print_findings, print_rows, printable
 from streams.roles import Role
 from streams.settings import Settings, config_path, load
 
@@ -92,8 +92,8 @@ def _tell(what: str, why: str, fix: str) -> None:
     if logs.in_force().json:
         log.error("%s: %s", what, why, extra={"fix": fix})
         return
-    talk.print(f"[bold red]{escape(what)}[/]: {escape(why)}.", soft_wrap=True)
-    talk.print(f"[bold]Next:[/] {escape(fix)}.", soft_wrap=True)
+    talk.print(Text.assemble((printable(what), "bold red"), f": {printable(why)}."), soft_wrap=True)
+    talk.print(Text.assemble(("Next:", "bold"), f" {printable(fix)}."), soft_wrap=True)
 
 
 app = typer.Typer(
@@ -678,7 +678,7 @@ def candidates_tail(
             settings,
             from_beginning=from_beginning,
             go_on=lambda: not (stop.asked or reader_left()),
-            on_unreadable=lambda what: talk.print(escape(f"{what}."), soft_wrap=True),
+            on_unreadable=lambda what: talk.print(Text(printable(f"{what}.")), soft_wrap=True),
         )
         print_changes(islice(changes, limit), output)
 
