@@ -30,6 +30,7 @@ from rich.progress import (
 )
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
+from typer.exceptions import TyperException
 
 from models.errors import SuperfanError, UsageError
 from streams import logs
@@ -63,28 +64,53 @@ class _Group(typer.core.TyperGroup):
                 ahead.append(word)
             else:
                 behind.append(word)
-        return super().parse_args(ctx, [*ahead, *behind, *args[end:]])
+        with _while_read():
+            return super().parse_args(ctx, [*ahead, *behind, *args[end:]])
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
-        except SuperfanError as error:
-            if _Group.debug:
-                raise
-            _tell(error.what, error.why, error.fix)
-            raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
-        except BrokenPipeError:
-            # The reader of our output (head, less) has seen enough; there is nobody to flush to.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except (OSError, KafkaError, SQLAlchemyError) as error:
-            if _Group.debug:
-                raise
-            fix = "run `superfan doctor`; `superfan --debug …` shows where it happened"
-            _tell(type(error).__name__, str(error) or "no reason given", fix)
-            raise typer.Exit(1) from None
+            with _while_read():
+                return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except Exception as error:
+            # The last words of a service are its log's, which knows what may be said of a record.
+            if _Group.debug or (logs.serving() and not isinstance(error, _EXPECTED)):
+                raise
+            _tell(*_told(error))
+            raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+
+
+@contextmanager
+def _while_read() -> Iterator[None]:
+    """Ends with 0 when the reader of our output (head, less) has seen enough: there is nobody to flush to."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as end:
+        # Rich ends the process with 1 on a broken pipe.
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+
+
+_EXPECTED = (SuperfanError, OSError, KafkaError, SQLAlchemyError)
+
+
+def _told(error: Exception) -> tuple[str, str, str]:
+    """What went wrong, why, and what to do."""
+    if isinstance(error, SuperfanError):
+        return error.what, error.why, error.fix
+    if isinstance(error, _EXPECTED):
+        fix = "run `superfan doctor`; `superfan --debug …` shows where it happened"
+        return type(error).__name__, str(error) or "no reason given", fix
+    return (
+        "A flaw in Superfan",
+        logs.words_of(error),
+        "run it again as `superfan --debug …`, and report what it shows",
+    )
 
 
 def _tell(what: str, why: str, fix: str) -> None:

@@ -1,10 +1,13 @@
 """What somebody meets who has set up nothing, or something wrong: an answer, and nothing written or lost."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from streams import cli
+from streams.settings import DEMO_CONFIG, SettingsError, load
 from tests.commands import superfan
 
 
@@ -52,3 +55,63 @@ def test_only_what_people_send_can_be_fed(topic: str) -> None:
     assert done.returncode == 2
     told = " ".join(done.stderr.decode().replace("│", " ").split())
     assert "mentions, comments, hashtags, customers, feedback, erasures" in told
+
+
+@pytest.mark.parametrize("command", ["config", "doctor", "worker", "backtest --posts x --out y"])
+def test_two_brands_of_one_name_are_wrong_settings(command: str, tmp_path: Path) -> None:
+    """Every command says so, with the key and the file, before it begins."""
+    (tmp_path / "superfan.toml").write_text(
+        '[[brands]]\nname = "Acme"\n[[brands]]\nname = "Acme"\n[sources.x]\nlawful_basis = "consent"\n'
+    )
+    done = superfan(*command.split(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "brands (superfan.toml): two of them are named 'Acme'" in said(done)
+
+
+def test_a_wrong_setting_says_where_it_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file, a variable or a flag; and whose of several brands it is."""
+    (tmp_path / "superfan.toml").write_text(
+        '[[brands]]\nname = "Acme"\n[[brands]]\nname = "a/b"\n[sources.x]\nlawful_basis = "consent"\n'
+    )
+    monkeypatch.setenv("SUPERFAN_WORKER__BATCH", "0")
+    done = superfan("config", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "brands.#2.name (superfan.toml): " in said(done)
+    assert "worker.batch (SUPERFAN_WORKER__BATCH): " in said(done)
+    with pytest.raises(SettingsError, match=r"topics\.partitions \(a flag\): "):
+        load(DEMO_CONFIG, worker={"batch": 1}, topics={"partitions": 0})
+
+
+def test_a_flaw_is_one_readable_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong unforeseen ends with 1, says how to see more, and shows it then."""
+
+    def flawed(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("whatever")
+
+    monkeypatch.setattr(cli, "load", flawed)
+    with pytest.raises(SystemExit) as end:
+        cli.app(["config"])
+    told = capfd.readouterr().err
+    assert end.value.code == 1
+    assert "ZeroDivisionError in " in told
+    assert "superfan --debug" in told
+    assert "Traceback" not in told
+    with pytest.raises(ZeroDivisionError):
+        cli.app(["config", "--debug"])
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    """Help whose reader has seen enough ends with 0, as all other output does."""
+    for words in ([], ["feed"]):
+        with subprocess.Popen(
+            [sys.executable, "-m", "streams", *words, "--help"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as left:
+            assert left.stdout is not None
+            assert left.stderr is not None
+            left.stdout.close()
+            assert left.stderr.read() == b""
+            assert left.wait(60) == 0
