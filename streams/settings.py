@@ -188,9 +188,11 @@ class Settings(BaseSettings):
         return sources
 
     def shown(self) -> dict[str, Any]:
-        """The settings as plain values, secrets hidden: a password in the store's address is `***`."""
+        """The settings as plain values, secrets hidden: of passwords in the store's address none is shown."""
+        from models.store.failures import shown  # noqa: PLC0415 -- brings what only a store needs
+
         url = make_url(self.store_url.get_secret_value())
-        return {**self.model_dump(mode="json"), "store_url": url.render_as_string(hide_password=True)}
+        return {**self.model_dump(mode="json"), "store_url": shown(url)}
 
     @property
     def bootstrap(self) -> list[str]:

@@ -1,5 +1,6 @@
 """What somebody meets who has set up nothing, or something wrong: an answer, and nothing written or lost."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,13 @@ def test_a_reader_who_leaves_is_no_error() -> None:
             left.stdout.close()
             assert left.stderr.read() == b""
             assert left.wait(60) == 0
+
+
+def test_no_password_is_shown_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password given as a parameter of the store's address is as secret as one before the host."""
+    monkeypatch.setenv(
+        "SUPERFAN_STORE_URL", "postgresql+psycopg://h/d?user=u&password=s3cret&sslmode=require"
+    )
+    done = superfan("config")
+    assert b"s3cret" not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["store_url"] == "postgresql+psycopg://h/d?sslmode=require&user=u"
