@@ -749,14 +749,14 @@ def report(
 @dead_letters_app.command("list")
 def dead_letters_list(
     reason: Annotated[str | None, typer.Option(help="Only with this reason.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the newest so many.")] = None,
     output: Out = Output.TABLE,
 ) -> None:
-    """The dead letters on their topic, oldest first within each partition.
+    """The dead letters on their topic, the newest first.
 
     Examples:
 
-    - `superfan dead-letters list`
+    - `superfan dead-letters list --limit 20`
     - `superfan dead-letters list --reason future -o json`
     """
     from streams.reading import read_dead_letters
