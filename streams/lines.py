@@ -1,5 +1,6 @@
 """Files of records: JSON Lines, plain or gzipped, and which topic each line belongs to."""
 
+import codecs
 import gzip
 import itertools
 import sys
@@ -79,6 +80,7 @@ def _key(text: str) -> bytes:
 
 class Files:
     """The lines of several files (`-` is standard input), without their ends; empty ones only if asked for.
+    The mark with which some programs begin a file of UTF-8 is no part of its first line.
 
     Iterating raises `FileError` for a file that cannot be read, a broken gzip included.
     """
@@ -123,7 +125,10 @@ class Files:
             raise FileError(f"{path} cannot be read", why, fix) from None
 
     def _stripped(self, file: Iterable[bytes]) -> Iterator[bytes]:
-        return (line for raw in file if (line := raw.strip()) or self._empty)
+        for number, raw in enumerate(file):
+            line = (raw if number else raw.removeprefix(codecs.BOM_UTF8)).strip()
+            if line or self._empty:
+                yield line
 
 
 def read(path: Path, *, empty: bool = False) -> Iterator[bytes]:
