@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
@@ -33,6 +33,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from typer.exceptions import TyperException
 
 from models.errors import SuperfanError, UsageError
+from models.tables import TIER_PRESETS
 from streams import logs
 from streams.printing import Output, print_findings, print_rows, printable
 from streams.roles import Role
@@ -500,11 +501,7 @@ def backtest(
             other=other,
             advance=advance,
         )
-    talk.print(
-        f"{tally.posts:,} posts: {tally.duplicates:,} seen before, {tally.late:,} late, "
-        f"{tally.dropped:,} dropped, {tally.dead_letters:,} dead letters. Written to {out}.",
-        soft_wrap=True,
-    )
+    talk.print(f"{tally}. Written to {out}.", soft_wrap=True)
     if other is not None:
         comparing.print_comparison(out / "comparison.jsonl", output, talk)
 
@@ -645,7 +642,7 @@ def candidates_list(
         found = store.candidates(
             brand=_known_brand(brand, settings, store),
             states=_values(states),
-            tiers=tier or None,
+            tiers=_known_tiers(tier, settings, store),
             min_score=min_score,
             limit=limit,
         )
@@ -711,7 +708,9 @@ def candidates_tail(
 
 @app.command()
 def report(
-    target: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
+    target: Annotated[
+        Path, typer.Option("-o", "--output", help="The page to write; - is standard output.")
+    ] = Path("report.html"),
     brand: Annotated[str | None, typer.Option(help="Only authors of this brand.")] = None,
     states: States = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many cards.")] = 60,
@@ -739,7 +738,8 @@ def report(
             limit=limit,
             advance=advance,
         )
-    talk.print(f"Written: {target}, {written.cards} of {written.found} authors.", soft_wrap=True)
+    where = "to standard output" if str(target) == "-" else target
+    talk.print(f"Written: {where}, {written.cards} of {written.found} authors.", soft_wrap=True)
     if not written.found:
         talk.print(
             "Nobody is on the board yet: feed posts (`superfan feed`), or ask for other brands and states."
@@ -847,11 +847,22 @@ def _known_brand(name: str | None, settings: Settings, store: "Store") -> str | 
     """The brand of this name in the settings or the store, whatever its case; else wrong usage."""
     if name is None:
         return None
-    known = dict.fromkeys([*(brand.name for brand in settings.brands), *store.brands()])
-    for brand in known:
-        if brand.casefold() == name.casefold():
-            return brand
-    raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint="--brand")
+    return _known(name, [*(brand.name for brand in settings.brands), *store.brands()], "--brand")
+
+
+def _known_tiers(names: list[str] | None, settings: Settings, store: "Store") -> list[str] | None:
+    """The same of tiers; null for all of them."""
+    if not names:
+        return None
+    there = sorted({tier for *_, tier in store.census() if tier is not None})
+    return [_known(name, [*TIER_PRESETS[settings.tiers.preset], *there], "--tier") for name in names]
+
+
+def _known(name: str, known: Iterable[str], option: str) -> str:
+    for other in (known := list(dict.fromkeys(known))):
+        if other.casefold() == name.casefold():
+            return other
+    raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint=option)
 
 
 @contextmanager

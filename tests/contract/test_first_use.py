@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from models.store import Store
 from streams import cli
 from streams.settings import DEMO_CONFIG, SettingsError, load
 from tests.commands import superfan
@@ -126,3 +128,29 @@ def test_no_password_is_shown_wherever_it_stands(monkeypatch: pytest.MonkeyPatch
     done = superfan("config")
     assert b"s3cret" not in done.stdout + done.stderr
     assert json.loads(done.stdout)["store_url"] == "postgresql+psycopg://h/d?sslmode=require&user=u"
+
+
+@pytest.fixture
+def nobody_yet(tmp_path: Path) -> Path:
+    """A folder with a store in which nobody is."""
+    with closing(Store(f"sqlite:///{tmp_path}/superfan.db")) as store:
+        store.migrate()
+    return tmp_path
+
+
+def test_a_tier_that_is_none_is_wrong_usage(nobody_yet: Path) -> None:
+    """The answer names those that are; one in another case is meant."""
+    done = superfan("candidates", "list", "--tier", "foo", cwd=nobody_yet)
+    assert done.returncode == 2
+    assert "'foo' is none of" in done.stderr.decode()
+    assert "micro" in done.stderr.decode()
+    assert superfan("candidates", "list", "--tier", "Micro", cwd=nobody_yet).returncode == 0
+
+
+def test_a_report_can_go_to_standard_output(nobody_yet: Path) -> None:
+    """`-` is no file, as with every other command."""
+    done = superfan("report", "-o", "-", cwd=nobody_yet)
+    assert done.returncode == 0
+    assert done.stdout.rstrip().endswith(b"</html>")
+    assert "to standard output" in said(done)
+    assert [file.name for file in nobody_yet.iterdir()] == ["superfan.db"]
