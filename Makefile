@@ -106,4 +106,4 @@ judge: $(VENV)/demo.stamp ## worlds of known truth: how well fans are found, bes
 	@$(BIN)/python -m tests.judge --data "$(DATA)" $(JUDGE_ARGS)
 
 clean: ## take away what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis superfan.db superfan.db-wal superfan.db-shm report.html judge.json evaluate.json
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis superfan.db superfan.db-wal superfan.db-shm .superfan-demo-* report.html judge.json evaluate.json

@@ -9,3 +9,7 @@ class SuperfanError(Exception):
         self.what = what
         self.why = why
         self.fix = fix
+
+
+class UsageError(SuperfanError):
+    """What was asked for cannot be: nothing was begun, and the command exits 2."""

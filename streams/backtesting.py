@@ -8,8 +8,8 @@ settings find other brands in it or may read other sources.
 
 import itertools
 import time
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from models.joining import (
     update_customer,
     update_handle,
 )
-from models.outcomes import Dropped, Rejected
+from models.outcomes import Dropped, DropReason, Reason, Rejected
 from models.posts import candidate_key
 from models.records import encode
 from models.times import day_from_iso
@@ -43,6 +43,7 @@ from streams.lines import FileError, Files
 from streams.settings import Settings
 
 BATCH = 256
+_DROPPED = {DropReason.NO_BRAND: "about no brand", DropReason.OPTED_OUT: "by who opted out"}
 _codec = Codec(AuthorState)
 Advance = Callable[[int, int], object]
 """Called with the number of posts done since the last call, and the bytes read of all their files."""
@@ -56,11 +57,31 @@ class Tally:
     counted: int = 0
     duplicates: int = 0
     late: int = 0
-    dropped: int = 0
-    dead_letters: int = 0
+    dropped: Counter[DropReason] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, Reason]] = field(default_factory=Counter)
+    """by the topic on which the record would have come, and why"""
     customers: int = 0
     feedback: int = 0
     erasures: int = 0
+
+    @property
+    def dead_letters(self) -> int:
+        """Records that could not be used, of all files."""
+        return self.rejected.total()
+
+    def __str__(self) -> str:
+        """What became of the records, in a sentence, with the reasons of those that do not count."""
+        dropped = {_DROPPED[reason]: count for reason, count in self.dropped.items()}
+        rejected = {f"{reason} in {topic}": count for (topic, reason), count in self.rejected.most_common()}
+        return (
+            f"{self.posts:,} posts: {self.duplicates:,} seen before, {self.late:,} late, "
+            f"{self.dropped.total():,} dropped{_listed(dropped)}, "
+            f"{self.dead_letters:,} dead letters{_listed(rejected)}"
+        )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return f" ({', '.join(f'{count:,} {what}' for what, count in counts.items())})" if counts else ""
 
 
 @dataclass(slots=True)
@@ -94,7 +115,7 @@ class Backtest:
             if isinstance(result, Rejected):
                 self._reject(lines.route(value).topic, number, value, result)
             elif isinstance(result, Dropped):
-                self.tally.dropped += 1
+                self.tally.dropped[result.reason] += 1
             else:
                 *_, post = counted_post(result.value)
                 self.apply(result.author, post)
@@ -178,7 +199,7 @@ class Backtest:
                 self.apply(key, fact)
 
     def _reject(self, topic: str, number: int, value: bytes, rejection: Rejected) -> None:
-        self.tally.dead_letters += 1
+        self.tally.rejected[topic, rejection.reason] += 1
         letter = dead_letter(
             rejection, value, topic=topic, partition=0, offset=number, at_ms=self.received_ms
         )

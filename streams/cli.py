@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 from kafka.errors import KafkaError
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -29,13 +28,16 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
+from typer.exceptions import TyperException
 
-from models.errors import SuperfanError
+from models.errors import SuperfanError, UsageError
+from models.tables import TIER_PRESETS
 from streams import logs
-from streams.printing import Output, print_findings, print_rows
+from streams.printing import Output, print_findings, print_rows, printable
 from streams.roles import Role
-from streams.settings import Settings, SettingsError, config_path, load
+from streams.settings import Settings, config_path, load
 
 if TYPE_CHECKING:
     from models.store import Store
@@ -63,28 +65,53 @@ class _Group(typer.core.TyperGroup):
                 ahead.append(word)
             else:
                 behind.append(word)
-        return super().parse_args(ctx, [*ahead, *behind, *args[end:]])
+        with _while_read():
+            return super().parse_args(ctx, [*ahead, *behind, *args[end:]])
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
-        except SuperfanError as error:
-            if _Group.debug:
-                raise
-            _tell(error.what, error.why, error.fix)
-            raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from None
-        except BrokenPipeError:
-            # The reader of our output (head, less) has seen enough; there is nobody to flush to.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except (OSError, KafkaError, SQLAlchemyError) as error:
-            if _Group.debug:
-                raise
-            fix = "run `superfan doctor`; `superfan --debug …` shows where it happened"
-            _tell(type(error).__name__, str(error) or "no reason given", fix)
-            raise typer.Exit(1) from None
+            with _while_read():
+                return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except Exception as error:
+            # The last words of a service are its log's, which knows what may be said of a record.
+            if _Group.debug or (logs.serving() and not isinstance(error, _EXPECTED)):
+                raise
+            _tell(*_told(error))
+            raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+
+
+@contextmanager
+def _while_read() -> Iterator[None]:
+    """Ends with 0 when the reader of our output (head, less) has seen enough: there is nobody to flush to."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as end:
+        # Rich ends the process with 1 on a broken pipe.
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+
+
+_EXPECTED = (SuperfanError, OSError, KafkaError, SQLAlchemyError)
+
+
+def _told(error: Exception) -> tuple[str, str, str]:
+    """What went wrong, why, and what to do."""
+    if isinstance(error, SuperfanError):
+        return error.what, error.why, error.fix
+    if isinstance(error, _EXPECTED):
+        fix = "run `superfan doctor`; `superfan --debug …` shows where it happened"
+        return type(error).__name__, str(error) or "no reason given", fix
+    return (
+        "A flaw in Superfan",
+        logs.words_of(error),
+        "run it again as `superfan --debug …`, and report what it shows",
+    )
 
 
 def _tell(what: str, why: str, fix: str) -> None:
@@ -92,8 +119,8 @@ def _tell(what: str, why: str, fix: str) -> None:
     if logs.in_force().json:
         log.error("%s: %s", what, why, extra={"fix": fix})
         return
-    talk.print(f"[bold red]{escape(what)}[/]: {escape(why)}.", soft_wrap=True)
-    talk.print(f"[bold]Next:[/] {escape(fix)}.", soft_wrap=True)
+    talk.print(Text.assemble((printable(what), "bold red"), f": {printable(why)}."), soft_wrap=True)
+    talk.print(Text.assemble(("Next:", "bold"), f" {printable(fix)}."), soft_wrap=True)
 
 
 app = typer.Typer(
@@ -371,12 +398,12 @@ def feed(
     - `cat customers.jsonl | superfan feed -`
     """
     from streams import feeding, lines
-    from streams.topics import BY_NAME
+    from streams.topics import FED
 
     if fmt != "superfan":
         raise typer.BadParameter(f"{fmt!r} is not known; known is superfan", param_hint="--format")
-    if topic is not None and topic not in BY_NAME:
-        raise typer.BadParameter(f"{topic!r} is none of {', '.join(sorted(BY_NAME))}", param_hint="--topic")
+    if topic is not None and topic not in FED:
+        raise typer.BadParameter(f"{topic!r} is none of {', '.join(FED)}", param_hint="--topic")
     settings = _settings()
     started = time.monotonic()
     client = feeding.producer(settings)
@@ -474,11 +501,7 @@ def backtest(
             other=other,
             advance=advance,
         )
-    talk.print(
-        f"{tally.posts:,} posts: {tally.duplicates:,} seen before, {tally.late:,} late, "
-        f"{tally.dropped:,} dropped, {tally.dead_letters:,} dead letters. Written to {out}.",
-        soft_wrap=True,
-    )
+    talk.print(f"{tally}. Written to {out}.", soft_wrap=True)
     if other is not None:
         comparing.print_comparison(out / "comparison.jsonl", output, talk)
 
@@ -619,7 +642,7 @@ def candidates_list(
         found = store.candidates(
             brand=_known_brand(brand, settings, store),
             states=_values(states),
-            tiers=tier or None,
+            tiers=_known_tiers(tier, settings, store),
             min_score=min_score,
             limit=limit,
         )
@@ -678,14 +701,16 @@ def candidates_tail(
             settings,
             from_beginning=from_beginning,
             go_on=lambda: not (stop.asked or reader_left()),
-            on_unreadable=lambda what: talk.print(escape(f"{what}."), soft_wrap=True),
+            on_unreadable=lambda what: talk.print(Text(printable(f"{what}.")), soft_wrap=True),
         )
         print_changes(islice(changes, limit), output)
 
 
 @app.command()
 def report(
-    target: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
+    target: Annotated[
+        Path, typer.Option("-o", "--output", help="The page to write; - is standard output.")
+    ] = Path("report.html"),
     brand: Annotated[str | None, typer.Option(help="Only authors of this brand.")] = None,
     states: States = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many cards.")] = 60,
@@ -713,7 +738,8 @@ def report(
             limit=limit,
             advance=advance,
         )
-    talk.print(f"Written: {target}, {written.cards} of {written.found} authors.", soft_wrap=True)
+    where = "to standard output" if str(target) == "-" else target
+    talk.print(f"Written: {where}, {written.cards} of {written.found} authors.", soft_wrap=True)
     if not written.found:
         talk.print(
             "Nobody is on the board yet: feed posts (`superfan feed`), or ask for other brands and states."
@@ -723,14 +749,14 @@ def report(
 @dead_letters_app.command("list")
 def dead_letters_list(
     reason: Annotated[str | None, typer.Option(help="Only with this reason.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the newest so many.")] = None,
     output: Out = Output.TABLE,
 ) -> None:
-    """The dead letters on their topic, oldest first within each partition.
+    """The dead letters on their topic, the newest first.
 
     Examples:
 
-    - `superfan dead-letters list`
+    - `superfan dead-letters list --limit 20`
     - `superfan dead-letters list --reason future -o json`
     """
     from streams.reading import read_dead_letters
@@ -821,11 +847,22 @@ def _known_brand(name: str | None, settings: Settings, store: "Store") -> str | 
     """The brand of this name in the settings or the store, whatever its case; else wrong usage."""
     if name is None:
         return None
-    known = dict.fromkeys([*(brand.name for brand in settings.brands), *store.brands()])
-    for brand in known:
-        if brand.casefold() == name.casefold():
-            return brand
-    raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint="--brand")
+    return _known(name, [*(brand.name for brand in settings.brands), *store.brands()], "--brand")
+
+
+def _known_tiers(names: list[str] | None, settings: Settings, store: "Store") -> list[str] | None:
+    """The same of tiers; null for all of them."""
+    if not names:
+        return None
+    there = sorted({tier for *_, tier in store.census() if tier is not None})
+    return [_known(name, [*TIER_PRESETS[settings.tiers.preset], *there], "--tier") for name in names]
+
+
+def _known(name: str, known: Iterable[str], option: str) -> str:
+    for other in (known := list(dict.fromkeys(known))):
+        if other.casefold() == name.casefold():
+            return other
+    raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint=option)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from models.brands import Brand
 from models.records import encode
 from nlp.explain import MOST_TOKENS, Explanation, Finding, explain
 from nlp.pipeline import Annotator, TextIn
-from streams.printing import Output, out_console, print_rows
+from streams.printing import Output, out_console, print_rows, printable
 
 COLOURS = {"positive": "green", "neutral": "blue", "negative": "red"}
 AGAINST = "yellow"
@@ -86,14 +86,16 @@ def _facts(explanation: Explanation) -> Text:
         "cues": ", ".join(said.cues),
         "evidence": ", ".join(said.evidence),
     }
-    lines = (Text.assemble((f"{name:<10}", "bold"), _plain(fact) or "none") for name, fact in facts.items())
+    lines = (
+        Text.assemble((f"{name:<10}", "bold"), printable(fact) or "none") for name, fact in facts.items()
+    )
     return Text("\n").join(lines)
 
 
 def _title(explanation: Explanation, finding: Finding) -> Text:
     """Whose sentiment, which one, and the text in the colours of the words' part in it."""
     label = finding.sentiment.label
-    who = _plain(finding.name) if finding.name else "The text"
+    who = printable(finding.name) if finding.name else "The text"
     title = Text.assemble("\n", (who, "bold"), ": ", (label, f"bold {COLOURS[label]}"), "\n")
     drops = {move.token.start: move.drop for move in finding.moves}
     end = 0
@@ -101,7 +103,7 @@ def _title(explanation: Explanation, finding: Finding) -> Text:
     for token in explanation.tokens:
         # White space of any kind is one space here: a post is shown on one line.
         title.append(" " * bool(text[end : token.start]))
-        title.append(_plain(token.text), _style(drops.get(token.start, 0.0), label))
+        title.append(printable(token.text), _style(drops.get(token.start, 0.0), label))
         end = token.end
     return title
 
@@ -113,9 +115,9 @@ def _reasons(finding: Finding) -> Text:
     told = [move for move in finding.moves if abs(move.drop) >= WORTH_TELLING][:MOST_MOVES]
     if not told:
         lines.append(Text("  No single word moves it.", "dim"))
-    width = max((len(_plain(move.token.text)) for move in told), default=0)
+    width = max((len(printable(move.token.text)) for move in told), default=0)
     for move in told:
-        word = f"{_plain(move.token.text):<{width}}"
+        word = f"{printable(move.token.text):<{width}}"
         points = f" {100 * move.drop:+6.1f} points "
         bar = "█" * max(1, round(abs(move.drop) * WIDTH))
         style = _style(move.drop, label)
@@ -135,8 +137,3 @@ def _style(drop: float, label: str) -> str:
         return ""
     colour = COLOURS[label] if drop > 0 else AGAINST
     return f"bold {colour}" if abs(drop) >= STRONG else colour
-
-
-def _plain(text: str) -> str:
-    """What a terminal may be shown: a post must not steer it."""
-    return "".join(character if character.isprintable() else "·" for character in text)

@@ -41,7 +41,7 @@ def run_exporter(settings: Settings, stop: Stop) -> None:
         )
     measured, vitals = Measured(), Vitals()
     with endpoint.serving(settings, ("exporter",), vitals, measured), stop.waking(lambda: None):
-        store = Store(settings.store_url.get_secret_value())
+        store = Store(settings.store_url.get_secret_value(), create=False)
         try:
             while not stop.asked:
                 _measure_until_lost(settings, store, measured, vitals, stop)

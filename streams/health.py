@@ -293,7 +293,7 @@ def _clock_of_broker(now: Clock, client: KafkaAdminClient, _: Sequence[TopicStat
 
 
 def _clock_of_store(settings: Settings, now: Clock) -> Iterator[Finding]:
-    store = Store(settings.store_url.get_secret_value())
+    store = Store(settings.store_url.get_secret_value(), create=False)
     try:
         before = now()
         told = store.clock()
@@ -323,25 +323,10 @@ def _clocks(whose: str, told: float, before: float, after: float) -> Finding:
 
 
 def _store(settings: Settings) -> Finding:
-    store = Store(settings.store_url.get_secret_value())
+    store = Store(settings.store_url.get_secret_value(), create=False)
     try:
-        store.ping()
-        found, expected = store.schema_revision(), store.expected_revision()
-        if found is not None and not store.knows(found):
-            return Finding(
-                "store",
-                False,
-                f"schema {found}, of another version of Superfan: this one knows up to {expected}",
-                "use the version that wrote it, or a newer one",
-            )
-        if found != expected:
-            return Finding(
-                "store",
-                False,
-                f"schema {found or 'empty'}, should be {expected}",
-                "start a worker with the sink role: it brings the schema up to date",
-            )
-        return Finding("store", True, f"answers, schema {found}")
+        store.require_schema()
+        return Finding("store", True, f"answers, schema {store.expected_revision()}")
     except SuperfanError as error:
         return Finding("store", False, f"{error.what}: {error.why}", error.fix)
     finally:

@@ -1,5 +1,6 @@
 """Files of records: JSON Lines, plain or gzipped, and which topic each line belongs to."""
 
+import codecs
 import gzip
 import itertools
 import sys
@@ -83,6 +84,7 @@ def _key(text: str) -> bytes:
 
 class Files:
     """The lines of several files (`-` is standard input), without their ends; empty ones only if asked for.
+    The mark with which some programs begin a file of UTF-8 is no part of its first line.
 
     Iterating raises `FileError` for a file that cannot be read, a broken gzip included.
     """
@@ -130,11 +132,15 @@ class Files:
             fix = "name a JSON Lines file, plain or .gz, or - for standard input"
             raise FileError(f"{path} cannot be read", why, fix) from None
 
-    def _stripped(self, file: Iterable[bytes]) -> Iterator[bytes]:
-        return (line for raw in file if (line := raw.strip()) or self._empty)
+    def _stripped(self, lines: Iterable[bytes], *, begins: bool = True) -> Iterator[bytes]:
+        for number, raw in enumerate(lines):
+            line = (raw.removeprefix(codecs.BOM_UTF8) if begins and not number else raw).strip()
+            if line or self._empty:
+                yield line
 
     def _at_hand(self, file: BufferedIOBase) -> Iterator[list[bytes]]:
-        return (list(self._stripped(lines)) for lines in _as_they_come(file))
+        for number, lines in enumerate(_as_they_come(file)):
+            yield list(self._stripped(lines, begins=not number))
 
 
 def _as_they_come(file: BufferedIOBase) -> Iterator[list[bytes]]:

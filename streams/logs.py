@@ -84,6 +84,11 @@ def serve_to_the_end() -> None:
         sys.excepthook = _last_words
 
 
+def serving() -> bool:
+    """Whether the last words of this process are a line like the others."""
+    return sys.excepthook is _last_words
+
+
 def position(topic: str, partition: int, offset: int, key: bytes | None) -> dict[str, Any]:
     """The fields of a record: where it stands, and whose it is."""
     where: dict[str, Any] = {"topic": topic, "partition": partition, "offset": offset}

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 class Output(StrEnum):
@@ -58,7 +59,7 @@ def print_findings(findings: Iterable[tuple[str, bool, str, str]]) -> None:
     for check, ok, found, fix in findings:
         table.add_row("[green]✓[/]" if ok else "[bold red]✗[/]", _cell(check), _cell(found))
         if not ok:
-            table.add_row("", "", f"[bold]{_cell(f'→ {fix}')}[/]")
+            table.add_row("", "", _cell(f"→ {fix}", "bold"))
     out_console().print(table)
 
 
@@ -75,9 +76,16 @@ def reader_left() -> bool:
     return bool(asked.poll(0))
 
 
-def _cell(value: Any) -> str:
+def printable(text: str) -> str:
+    """What a terminal may be shown: a record must not steer it. All is on one line, and every character that
+    would not be seen is a dot that is."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "·" for c in text)
+
+
+def _cell(value: Any, style: str = "") -> Text:
+    """A value as it is, never as markup."""
     if value is None:
-        return "-"
+        return Text("-")
     if isinstance(value, bool):
-        return "yes" if value else "[bold red]no[/]"
-    return str(value).replace("[", r"\[")
+        return Text("yes") if value else Text("no", "bold red")
+    return Text(printable(str(value)), style)

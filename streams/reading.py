@@ -1,7 +1,9 @@
 """Reads what is on a topic now, dead letters as rows for people; follows what comes to `candidates`."""
 
+import heapq
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +18,8 @@ from streams.settings import Settings
 from streams.topics import CANDIDATES, DEAD_LETTERS
 
 SHORT = 80
+CHUNK = 500
+"""records of a partition that are read at once when the newest come first"""
 POLL_MS = 200
 """how long a follower waits for records before it asks again whether to go on"""
 _decoder = msgspec.json.Decoder(DeadLetter)
@@ -36,15 +40,10 @@ class Changed(NamedTuple):
 def read_dead_letters(
     settings: Settings, *, reason: str | None = None, limit: int | None = None, short: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Dead letters as rows, those that were there when the reading began; `short` cuts long texts."""
-    count = 0
-    for letter in records(settings, DEAD_LETTERS):
-        if limit is not None and count >= limit:
-            return
-        found = _decoder.decode(letter.value)
-        if reason is not None and found.reason != reason:
-            continue
-        count += 1
+    """Dead letters as rows, the newest first, those that were there when the reading began; `short` cuts
+    long texts."""
+    letters = (_decoder.decode(record.value) for record in newest_first(settings, DEAD_LETTERS))
+    for found in islice((one for one in letters if reason is None or one.reason == reason), limit):
         row = msgspec.to_builtins(found)
         if short:
             del row["payload_encoding"]
@@ -57,12 +56,39 @@ def records(settings: Settings, topic: str) -> Iterator[Any]:
     with _onlooker(settings) as consumer:
         for partition in sorted(consumer.partitions_for_topic(topic) or ()):
             tp = TopicPartition(topic, partition)
-            end = consumer.end_offsets([tp])[tp]
-            consumer.assign([tp])
-            consumer.seek_to_beginning(tp)
-            while consumer.position(tp) < end:
-                for found in consumer.poll(timeout_ms=1000).values():
-                    yield from (record for record in found if record.offset < end)
+            yield from _between(consumer, tp, *_bounds(consumer, tp))
+
+
+def newest_first(settings: Settings, topic: str) -> Iterator[Any]:
+    """Every record of a topic as it is now, by the time at which it was sent, the latest first.
+
+    Only some of each partition are held: whoever wants few need not wait for all.
+    """
+    with _onlooker(settings) as consumer:
+        tps = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()]
+        yield from heapq.merge(*(_backwards(consumer, tp) for tp in tps), key=lambda r: -r.timestamp)
+
+
+def _backwards(consumer: KafkaConsumer, tp: TopicPartition) -> Iterator[Any]:
+    begin, end = _bounds(consumer, tp)
+    while begin < end:
+        start = max(begin, end - CHUNK)
+        yield from reversed(list(_between(consumer, tp, start, end)))
+        end = start
+
+
+def _bounds(consumer: KafkaConsumer, tp: TopicPartition) -> tuple[int, int]:
+    """From where (included) up to where (excluded) there are records now."""
+    return consumer.beginning_offsets([tp])[tp], consumer.end_offsets([tp])[tp]
+
+
+def _between(consumer: KafkaConsumer, tp: TopicPartition, start: int, end: int) -> Iterator[Any]:
+    """The records from `start` (included) up to `end` (excluded) that are still there."""
+    consumer.assign([tp])
+    consumer.seek(tp, start)
+    while consumer.position(tp) < end:
+        for found in consumer.poll(timeout_ms=1000).values():
+            yield from (record for record in found if record.offset < end)
 
 
 def follow_candidates(

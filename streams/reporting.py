@@ -3,6 +3,7 @@
 The same store, settings and choices give the same bytes: no clock is read.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -79,7 +80,8 @@ def write_report(
     limit: int = MAX_CARDS,
     advance: Advance = lambda _: None,
 ) -> Written:
-    """Write the page: candidates first, then the other states, the best of each first.
+    """Write the page (to standard output for `-`): candidates first, then the other states, the best of
+    each first.
 
     `advance` is told of every profile that was read. Raises `ReportError` and `StoreError`.
     """
@@ -111,7 +113,12 @@ def write_report(
         )
     )
     try:
-        target.write_text(page, encoding="utf-8")
+        if str(target) == "-":
+            sys.stdout.buffer.write(page.encode())
+        else:
+            target.write_text(page, encoding="utf-8")
+    except BrokenPipeError:  # the reader has seen enough
+        raise
     except OSError as error:
         raise ReportError(
             f"{target} cannot be written",

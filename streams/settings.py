@@ -5,7 +5,9 @@ Nothing else in the project reads the environment for settings.
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +33,7 @@ from pydantic_settings import (
 from sqlalchemy.engine import make_url
 
 from models.brands import Brand
-from models.errors import SuperfanError
+from models.errors import UsageError
 from models.posts import PLATFORMS
 from models.rules import Customers, Retention, Rules, Thresholds, Tiers, Weights
 
@@ -39,8 +41,8 @@ DEMO_CONFIG = Path(__file__).parent / "demo" / "superfan.toml"
 _NOT_SETTINGS = {"SUPERFAN_CONFIG", "SUPERFAN_CACHE", "SUPERFAN_TEST_NO_SKIP"}
 
 
-class SettingsError(SuperfanError):
-    """A setting that is wrong, unknown or missing; the command exits 2."""
+class SettingsError(UsageError):
+    """A setting that is wrong, unknown or missing."""
 
 
 class _Section(BaseModel):
@@ -170,6 +172,14 @@ class Settings(BaseSettings):
             raise ValueError("must be a sqlite or a postgresql address")
         return secret
 
+    @field_validator("brands")
+    @classmethod
+    def _distinct(cls, brands: tuple[Brand, ...]) -> tuple[Brand, ...]:
+        names = Counter(brand.name for brand in brands)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise ValueError(f"two of them are named {twice[0]!r}; a name is part of the keys of candidates")
+        return brands
+
     @field_validator("sources")
     @classmethod
     def _known_platforms(cls, sources: Mapping[str, Source]) -> Mapping[str, Source]:
@@ -178,9 +188,11 @@ class Settings(BaseSettings):
         return sources
 
     def shown(self) -> dict[str, Any]:
-        """The settings as plain values, secrets hidden: a password in the store's address is `***`."""
+        """The settings as plain values, secrets hidden: of passwords in the store's address none is shown."""
+        from models.store.failures import shown  # noqa: PLC0415 -- brings what only a store needs
+
         url = make_url(self.store_url.get_secret_value())
-        return {**self.model_dump(mode="json"), "store_url": url.render_as_string(hide_password=True)}
+        return {**self.model_dump(mode="json"), "store_url": shown(url)}
 
     @property
     def bootstrap(self) -> list[str]:
@@ -237,6 +249,7 @@ def load(path: Path, **flags: Any) -> Settings:
             f"{path} cannot be read", error.strerror or str(error), "check the path and its permissions"
         ) from None
     _refuse_unknown_environment(os.environ)
+    flags = {name: value for name, value in flags.items() if value is not None}
 
     class Chosen(Settings):
         @classmethod
@@ -252,12 +265,13 @@ def load(path: Path, **flags: Any) -> Settings:
             return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
 
     try:
-        chosen = Chosen(**{name: value for name, value in flags.items() if value is not None})
+        chosen = Chosen(**flags)
+        _ = chosen.rules  # what is wrong with them is told here, and not when they are first asked for
     except (ValidationError, SourceError) as error:
         raise SettingsError(
-            f"Wrong settings in {path}, SUPERFAN_* or flags",
-            "; ".join(_complaints(error)),
-            "mend these keys; `superfan config` shows the settings in force",
+            "Wrong settings",
+            "; ".join(_complaints(error, partial(_origin, path, flags))),
+            "mend each where it is set: a flag stands above SUPERFAN_*, and that above the file",
         ) from None
     if chosen.shadow.config is None:
         return chosen
@@ -265,18 +279,33 @@ def load(path: Path, **flags: Any) -> Settings:
     return chosen.model_copy(update={"shadow": beside})
 
 
-def _complaints(error: ValidationError | SourceError) -> list[str]:
+def _complaints(
+    error: ValidationError | SourceError, origin: Callable[[tuple[int | str, ...]], str]
+) -> list[str]:
+    """Each wrong key, where it was set, and what is wrong; of lists the members are counted from 1."""
     if isinstance(error, SourceError):
         return [str(error)]
     return [
-        f"{'.'.join(map(str, e['loc'])) or 'settings'}: "
+        f"{'.'.join(f'#{part + 1}' if isinstance(part, int) else part for part in e['loc']) or 'settings'} "
+        f"({origin(e['loc'])}): "
         + (
             f"unknown key; known are {', '.join(_siblings(e['loc']))}"
             if e["type"] == "extra_forbidden"
-            else e["msg"]
+            else e["msg"].removeprefix("Value error, ")
         )
         for e in error.errors(include_url=False, include_input=False)
     ]
+
+
+def _origin(path: Path, flags: Mapping[str, Any], place: tuple[int | str, ...]) -> str:
+    """Where the value at this place comes from: the flag, the variable or the file that stands highest."""
+    if place and place[0] in flags:
+        return "a flag"
+    for end in range(len(place), 0, -1):
+        name = f"SUPERFAN_{'__'.join(map(str, place[:end])).upper()}"
+        if name in os.environ:
+            return name
+    return str(path)
 
 
 def _siblings(place: tuple[int | str, ...]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from models.codec import version_of
+from models.codec import CorruptState, version_of
 from streams import logs, metrics
 
 log = logging.getLogger(__name__)
@@ -89,27 +89,32 @@ class KeyedState:
     def take(self, partition: int, records: Iterable[ConsumerRecord]) -> None:
         """Recovery: take each record, in order, unless a newer state is there.
 
-        Raises `CorruptState` for a record that is no state.
+        Raises `CorruptState`, which names its place, for a record that is no state.
         """
         states = self._states[partition]
         grown = 0
+        offset = -1
         refused: list[ConsumerRecord] = []
-        for record in records:
-            key, value = record.key, record.value
-            held = states.get(key)
-            if value is None:
-                states.pop(key, None)
-                grown -= 0 if held is None else len(key) + len(held)
-                continue
-            if held is None:
-                version_of(value)
-                grown += len(key) + len(value)
-            elif version_of(value) < version_of(held):
-                refused.append(record)
-                continue
-            else:
-                grown += len(value) - len(held)
-            states[key] = value
+        try:
+            for record in records:
+                key, value, offset = record.key, record.value, record.offset
+                held = states.get(key)
+                if value is None:
+                    states.pop(key, None)
+                    grown -= 0 if held is None else len(key) + len(held)
+                    continue
+                if held is None:
+                    version_of(value)
+                    grown += len(key) + len(value)
+                elif version_of(value) < version_of(held):
+                    refused.append(record)
+                    continue
+                else:
+                    grown += len(value) - len(held)
+                states[key] = value
+        except CorruptState as error:
+            place = f"{self.changelog}, partition {partition}, offset {offset}"
+            raise CorruptState(f"{place}: {error}") from error
         self._bytes[partition] += grown
         if refused:
             self._refuse(partition, refused)

@@ -18,10 +18,10 @@ class NotFound(SuperfanError):
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
-    """The store of these settings, migrated; raises `StoreError`."""
-    store = Store(settings.store_url.get_secret_value())
+    """The store of these settings, to read: it is neither made nor migrated. Raises `StoreError`."""
+    store = Store(settings.store_url.get_secret_value(), create=False)
     try:
-        store.migrate()
+        store.require_schema()
         yield store
     finally:
         store.close()

@@ -61,6 +61,8 @@ LATE, DEAD_LETTERS = "late", "dead-letters"
 AUTHOR_FACTS, HANDLE_FACTS = "superfan-author-facts", "superfan-handle-facts"
 
 POSTS = (MENTIONS, COMMENTS, HASHTAGS)
+FED = (*POSTS, CUSTOMERS, FEEDBACK, ERASURES)
+"""what people send; all others are written by workers, who trust what is on them, or by `superfan tick`"""
 
 PROFILE_APP = "superfan-profile"
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from aiokafka.errors import KafkaError
 
+from models.codec import CorruptState
 from models.errors import SuperfanError
 from models.store import Store
 from nlp.enrichment import Enricher
@@ -119,5 +120,11 @@ def _explained(failure: BaseException) -> SuperfanError:
     if isinstance(failure, KafkaError | Fenced) or (isinstance(failure, DeliveryError) and failure.passing):
         fix = "check that it is up and has room (`superfan doctor`)"
         return BrokerLost("The worker lost the broker", why, fix)
+    if isinstance(failure, CorruptState):
+        fix = (
+            "do not delete the changelog: keep that record, and run the version of Superfan that wrote it "
+            "(deploy/runbooks/SuperfanRecoveryStuck.md)"
+        )
+        return WorkerError("A stored state cannot be read", why, fix)
     fix = "start the worker again: it goes on from its last commit, nothing is lost"
     return WorkerError("The worker stopped", why, fix)

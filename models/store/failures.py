@@ -76,7 +76,7 @@ def named(url: URL, verb: str) -> Iterator[None]:
     except (SQLAlchemyError, msgspec.ValidationError, OverflowError) as error:
         what, why = f"The store {shown(url)} could not {verb}", _reason(error)
         if _passes(error):
-            fix = "check that the database runs and has room; this is tried again"
+            fix = "check that the database runs and has room"
             raise StoreUnavailable(what, why, fix) from error
         if _schema_missing(error):
             raise StoreError(what, why, "start a worker: it brings the schema up to date") from error

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import alembic.command
 import alembic.config
@@ -62,11 +64,14 @@ class Applied:
 class Store:
     """One database. Connections are made when needed, so a restart of the database is survived.
 
+    With `create` false an SQLite file that is not there is not made: it is a `StoreError`, and one that is
+    there stays in the mode it is in.
+
     Methods raise `StoreUnavailable` for what passes and `StoreError` for what does not; neither
     shows a password or a row's values. May be used from several threads.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         self._url = address(url)
         self._postgres = self._url.get_backend_name() == "postgresql"
         defaults = {name: value for name, value in _POSTGRES.items() if name not in self._url.query}
@@ -78,8 +83,13 @@ class Store:
             json_serializer=to_json,
             json_deserializer=msgspec.json.decode,
         )
-        if not self._postgres:
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        if self._postgres:
+            return
+        sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        if create:
+            sa.event.listen(self._engine, "connect", _write_ahead)
+        else:
+            sa.event.listen(self._engine, "do_connect", _only_what_is_there)
 
     def close(self) -> None:
         """Close all connections; the store may be used again."""
@@ -98,12 +108,7 @@ class Store:
             if self._postgres:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             found = MigrationContext.configure(connection).get_current_revision()
-            if found is not None and found not in _revisions():
-                raise StoreError(
-                    f"The store {shown(self._url)} has schema {found}",
-                    "this version of Superfan does not know it",
-                    "use the version that wrote it, or a newer one",
-                )
+            self._refuse_unknown(found)
             if found != self.expected_revision():
                 config = _alembic()
                 config.attributes["connection"] = connection
@@ -114,15 +119,29 @@ class Store:
         with self._connection("read the schema's revision") as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
+    def require_schema(self) -> None:
+        """Returns when the schema is the one this code works with; else raises `StoreError`."""
+        found, expected = self.schema_revision(), self.expected_revision()
+        self._refuse_unknown(found)
+        if found != expected:
+            raise StoreError(
+                f"The store {shown(self._url)} has schema {found or 'empty'}",
+                f"it should be {expected}",
+                "start a worker with the sink role: it brings the schema up to date",
+            )
+
+    def _refuse_unknown(self, found: str | None) -> None:
+        if found is not None and found not in _revisions():
+            raise StoreError(
+                f"The store {shown(self._url)} has schema {found}",
+                f"it is of another version of Superfan: this one knows up to {self.expected_revision()}",
+                "use the version that wrote it, or a newer one",
+            )
+
     @staticmethod
     def expected_revision() -> str:
         """The revision this code works with."""
         return _revisions()[0]
-
-    @staticmethod
-    def knows(revision: str) -> bool:
-        """Whether this code can bring a schema of this revision up to date."""
-        return revision in _revisions()
 
     # --- writing
 
@@ -216,6 +235,11 @@ class Store:
         with self._connection("be read") as connection:
             return list(connection.scalars(sa.select(CandidateRow.key).order_by(CandidateRow.key)))
 
+    def profile_keys(self) -> list[str]:
+        """The keys of all profiles, in their order."""
+        with self._connection("be read") as connection:
+            return list(connection.scalars(sa.select(ProfileRow.key).order_by(ProfileRow.key)))
+
     def counts(self) -> dict[str, int]:
         """How many candidates there are in each state; a state without any is left out."""
         query = sa.select(CandidateRow.state, sa.func.count()).group_by(CandidateRow.state)
@@ -274,10 +298,28 @@ class Store:
             yield connection
 
 
+def _only_what_is_there(_: Any, __: Any, args: list[Any], options: dict[str, Any]) -> None:
+    """Have SQLite open a file and never make one; an address with options of its own says itself how."""
+    if options.get("uri"):
+        return
+    (file,) = args
+    if not Path(file).exists():
+        raise StoreError(
+            f"There is no store at {file}",
+            "nobody has written it yet",
+            "start a worker with the sink role: it makes one; or set SUPERFAN_STORE_URL to where yours is",
+        )
+    args[:] = [f"file:{quote(file)}?mode=rw"]
+    options["uri"] = True
+
+
+def _write_ahead(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL").close()  # the file keeps it: readers wait for no writer
+
+
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # the stream commits its offsets once this has committed
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()

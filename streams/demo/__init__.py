@@ -3,6 +3,7 @@
 import contextlib
 import importlib.resources
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,12 +22,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models.errors import SuperfanError
+from models.errors import SuperfanError, UsageError
 from models.store import Store
 from streams import admin, feeding, lines
 from streams.board import board
 from streams.broker import embedded_broker
 from streams.lag import Lag, lag
+from streams.lines import route
 from streams.reporting import write_report
 from streams.roles import ROLES, Role
 from streams.settings import DEMO_CONFIG, Settings, load
@@ -61,15 +63,44 @@ def data(name: str) -> Path:
 
 
 def run(console: Console, *, store: Path, report: Path, workers: int) -> None:
-    """Run the demo. Leaves the store and the report behind, and ends every process it started."""
+    """Run the demo. Leaves the store and the report behind, and ends every process it started.
+
+    The store is made beside its place and put there when it is whole: until then an earlier one stays.
+    Raises `UsageError`, before anything is begun, when a file cannot be written or is not the demo's.
+    """
+    for file, option in ((store, "--store"), (report, "--report")):
+        _refuse_unwritable(file, option)
+    _refuse_foreign(store)
     began = time.monotonic()
     stages = Stages()
     console.print(
         "[bold]Superfan demo[/]: 14,485 real posts about six US airlines through Apache Kafka.\n"
         "Texts are real; authors are pseudonyms, followers and customer records are invented.\n"
     )
-    _make_room(store)
-    with ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix=".superfan-demo-", dir=store.parent) as beside:
+        built = Path(beside) / store.name
+        settings = _through(console, built, workers, stages)
+        with stages.timed("report"):
+            opened = Store(settings.store_url.get_secret_value())
+            try:
+                write_report(report, opened, settings)
+                first = _print_result(console, opened)
+            finally:
+                opened.close()  # the last to close it: its write-ahead log is in the file now
+        for leftover in ("-wal", "-shm"):  # of the one that is replaced, whose pages they would bring back
+            Path(f"{store}{leftover}").unlink(missing_ok=True)
+        built.replace(store)
+    stages.seconds["everything"] = time.monotonic() - began
+    console.print(_timings(stages))
+    said = [f"Written: {store} (the store) and {report} (open it in a browser)."]
+    if first is not None:
+        said.append(f"Next: {_command(store)} candidates show {shlex.quote(first)}")
+    console.print("", *said, sep="\n", soft_wrap=True, markup=False)
+
+
+def _through(console: Console, store: Path, workers: int, stages: Stages) -> Settings:
+    """The stream from beginning to end, into a store that is not there yet; returns its settings."""
+    with ExitStack() as stack, _saying_so(console):
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="superfan-demo-")))
         with stages.timed("broker"):
             broker = stack.enter_context(embedded_broker(folder / "broker", console=console))
@@ -93,23 +124,21 @@ def run(console: Console, *, store: Path, report: Path, workers: int) -> None:
         with stages.timed("start of the worker"):
             _wait_for_members(client, check)
         console.print(f"Worker ready after {stages.seconds['start of the worker']:.1f} s.")
-        _through(console, settings, client, check, stages)
-    with stages.timed("report"):
-        opened = Store(settings.store_url.get_secret_value())
-        try:
-            write_report(report, opened, settings)
-            _print_result(console, opened)
-        finally:
-            opened.close()
-    stages.seconds["everything"] = time.monotonic() - began
-    console.print(_timings(stages))
-    console.print(f"\nWritten: {store} (the store) and {report} (open it in a browser).")
-    console.print(
-        'Next: `superfan candidates show "BRAND/x:AUTHOR"` shows one card; `superfan --help` the rest.'
-    )
+        _work_off(console, settings, client, check, stages)
+    return settings
 
 
-def _through(
+@contextmanager
+def _saying_so(console: Console) -> Iterator[None]:
+    """Whoever interrupts what is inside is told that it ends: worker and broker take some seconds."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("Stopping …")
+        raise
+
+
+def _work_off(
     console: Console, settings: Settings, client: KafkaAdminClient, check: Callable[[], None], stages: Stages
 ) -> None:
     """Feed the stream and wait until every role has worked it off."""
@@ -183,8 +212,11 @@ class _Worker:
         """Raises `DemoError`, with its last words, when it has ended."""
         if self.process.poll() is not None:
             said = self.log.read_text(errors="replace").strip()[-1500:]
+            why, _, fix = said.partition("\nNext: ")
             raise DemoError(
-                "A worker ended", said or f"with code {self.process.returncode}", "run `superfan doctor`"
+                "A worker ended",
+                why.rstrip(".") or f"with code {self.process.returncode}",
+                fix.rstrip(".") or "run `superfan doctor`",
             )
 
 
@@ -227,27 +259,58 @@ def _wait_for_members(client: KafkaAdminClient, check: Callable[[], None]) -> No
     )
 
 
-def _make_room(store: Path) -> None:
-    """Take the store of an earlier demo away; refuse to touch anything else."""
+def _refuse_unwritable(file: Path, option: str) -> None:
+    """Raises `UsageError` for a file that could not be written in the end."""
+    folder = file.parent
+    if not folder.is_dir():
+        why, fix = f"there is no folder {folder}", "make it"
+    elif not os.access(folder, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.W_OK)):
+        why, fix = "this user may not write there", "let this user write there"
+    elif file.exists() and not file.is_file():
+        why, fix = "it is no file", "move it away"
+    else:
+        return
+    raise UsageError(f"{file} cannot be written", why, f"{fix}, or name another file with {option}")
+
+
+def _refuse_foreign(store: Path) -> None:
+    """Raises `UsageError` for a file that may hold anything but what a demo leaves: the bundled authors,
+    about whom nobody has decided."""
     if not store.exists():
         return
-    opened = Store(f"sqlite:///{store.resolve()}")
+    opened = Store(f"sqlite:///{store.resolve()}", create=False)
     try:
-        demo_brands = {brand.name for brand in load(DEMO_CONFIG).brands}
-        others = set(opened.brands()) - demo_brands if opened.schema_revision() else set()
+        why = None if opened.schema_revision() else "it is no store of Superfan"
+        if why is None:
+            bundled = {route(line).key for line in lines.read(data("posts.jsonl.gz"))}
+            others = (key for key in opened.profile_keys() if key.partition("/")[2].encode() not in bundled)
+            if (other := next(others, None)) is not None:
+                why = f"it holds {other}, who is not of the demo"
+            elif {"accepted", "declined"} & opened.counts().keys():
+                why = "it holds what people decided"
+    except SuperfanError as error:
+        why = error.why
     finally:
         opened.close()
-    if others:
-        raise DemoError(
-            f"{store} holds other data",
-            f"there are profiles of {sorted(others)[0]!r} in it",
-            "move it away, or name another file with --store",
+    if why is not None:
+        raise UsageError(
+            f"{store} is not the demo's to replace", why, "move it away, or name another file with --store"
         )
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{store}{suffix}").unlink(missing_ok=True)
 
 
-def _print_result(console: Console, store: Store) -> None:
+def _command(store: Path) -> str:
+    """How a shell here runs `superfan` on this store: by name if that is on the PATH, else by place."""
+    program, found = Path(sys.executable).with_name("superfan"), shutil.which("superfan")
+    name = "superfan"
+    if program.exists() and not (found and program.samefile(found)):
+        name = shlex.quote(os.path.relpath(program))
+    if store.resolve() == Path("superfan.db").resolve():
+        return name
+    return f"SUPERFAN_STORE_URL={shlex.quote(f'sqlite:///{store}')} {name}"
+
+
+def _print_result(console: Console, store: Store) -> str | None:
+    """Print both boards; returns the first key of them, if there is any."""
     everyone = list(store.candidates())
     ready = [candidate for candidate in everyone if candidate.state == "candidate"]
     console.print(
@@ -263,6 +326,7 @@ def _print_result(console: Console, store: Store) -> None:
         f"small, too large, or not (yet) enough to be candidates. The best {min(BOARD_ROWS, len(rest))}:"
     )
     out.print(board(rest[:BOARD_ROWS], title="Wider board"))
+    return next((candidate.key for candidate in (*ready, *rest)), None)
 
 
 def _timings(stages: Stages) -> Table:

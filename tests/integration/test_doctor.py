@@ -177,20 +177,21 @@ def test_the_migration_state_of_the_store_is_told(healthy: Settings, database: P
     url = database.new_database()
     other = healthy.model_copy(update={"store_url": type(healthy.store_url)(url)})
     empty = only(diagnose(other))
-    assert (empty.check, empty.found) == ("store", f"schema empty, should be {Store.expected_revision()}")
+    assert empty.check == "store"
+    assert empty.found.endswith(f"has schema empty: it should be {Store.expected_revision()}")
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         config = repository._alembic()
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "0001")
     old = only(diagnose(other))
-    assert old.found == f"schema 0001, should be {Store.expected_revision()}"
+    assert old.found.endswith(f"has schema 0001: it should be {Store.expected_revision()}")
     assert "start a worker with the sink role" in old.fix
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
     new = only(diagnose(other))
-    assert "9999, of another version" in new.found
+    assert "9999: it is of another version" in new.found
     assert "newer" in new.fix
 
 

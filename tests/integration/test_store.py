@@ -1,5 +1,6 @@
 """The store on SQLite and on a real PostgreSQL: both behave alike."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 import alembic.command
 import msgspec
@@ -554,6 +556,31 @@ def test_a_file_that_may_only_be_read_is_a_lasting_trouble(tmp_path: Path) -> No
         with pytest.raises(StoreError, match="readonly") as error:
             store.apply([profile(9**9)])
         assert not isinstance(error.value, StoreUnavailable)
+
+
+def test_a_store_that_is_only_to_be_read_is_not_made(tmp_path: Path) -> None:
+    """Where no file is, that is said and none appears; one that is there is read, and stays in its mode."""
+    file = tmp_path / "a b?c%20#.db"
+    with closing(Store(f"sqlite:///{quote(str(file))}", create=False)) as store:
+        with pytest.raises(StoreError, match="There is no store") as error:
+            store.require_schema()
+        assert not isinstance(error.value, StoreUnavailable)
+    assert list(tmp_path.iterdir()) == []
+    with closing(sqlite3.connect(file)) as plain:
+        plain.execute("CREATE TABLE mine (x)")
+    before = file.read_bytes()
+    with (
+        closing(Store(f"sqlite:///{quote(str(file))}", create=False)) as store,
+        pytest.raises(StoreError, match="schema empty"),
+    ):
+        store.require_schema()
+    assert (file.read_bytes(), list(tmp_path.iterdir())) == (before, [file])
+    with closing(Store(f"sqlite:///{quote(str(file))}")) as made:
+        made.migrate()
+        made.apply([PROFILE])
+    with closing(Store(f"sqlite:///{quote(str(file))}", create=False)) as store:
+        store.require_schema()
+        assert list(store.profiles()) == [PROFILE]
 
 
 @pytest.mark.parametrize("file", ["/no/such/folder/a.db", "/etc/passwd"])

@@ -62,6 +62,20 @@ def test_a_topic_full_of_bad_records_stops_the_worker_with_a_clear_error(
     assert "superfan dead-letters list" in said
 
 
+def test_a_state_that_cannot_be_read_is_named_with_what_to_do(own_broker: Broker, tmp_path: Path) -> None:
+    """A damaged record of a changelog stops the worker: which one, and what loses no state."""
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 1})
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    feed_keyed(settings, changelog("authors"), [(b"x:1", b"\x01" * 20), (b"x:2", b"no state at all")])
+    with worker(settings, tmp_path / "worker.log", "profile") as running:
+        assert running.process.wait(90) == 1, running.said()
+        said = " ".join(running.said().split())
+    assert "superfan-profile-authors-changelog, partition 0, offset 1: the state has format" in said
+    assert "do not delete the changelog" in said
+    assert "start the worker again" not in said
+
+
 def test_a_broker_and_a_database_that_go_away_and_come_back_change_nothing(
     tmp_path: Path, posts: list[bytes]
 ) -> None:

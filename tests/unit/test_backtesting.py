@@ -120,6 +120,19 @@ def test_results_that_have_no_folder_are_an_error_that_names_it(tmp_path: Path) 
         backtesting.run(config(tmp_path), posts=[tmp_path / "missing.jsonl"], out=taken)
 
 
+def test_what_does_not_count_is_said_with_its_reason(tmp_path: Path) -> None:
+    """Posts given as customers, too, and posts about no brand: how many of which, and why."""
+    (tmp_path / "posts.jsonl").write_bytes(
+        b"\n".join([*written(1, 2), next(written(1, 1)).replace(b"@acme", b"our")])
+    )
+    posts = tmp_path / "posts.jsonl"
+    tally = backtesting.run(config(tmp_path), posts=[posts], customers=posts, out=tmp_path / "out")
+    assert str(tally) == (
+        "3 posts: 0 seen before, 0 late, 1 dropped (1 about no brand), "
+        "3 dead letters (3 missing_field in customers)"
+    )
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_bar_moves_on_a_terminal_and_is_silent_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool

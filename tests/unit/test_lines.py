@@ -1,18 +1,22 @@
 """Files of records, line by line and as they come."""
 
+import codecs
 import gzip
 import io
 import os
 import sys
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import lines
-from streams.lines import AT_ONCE, FileError, Files
+from streams.lines import AT_ONCE, FileError, Files, read
+
+MARKED = codecs.BOM_UTF8 + b'{"a": 1}\r\n\n{"a": 2}'
 
 
 class Trickle(io.RawIOBase):
@@ -73,3 +77,33 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.jsonl", broken):
         with pytest.raises(FileError, match=path.name):
             list(Files([path]).at_hand())
+
+
+def test_the_mark_of_utf_8_is_no_part_of_the_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each of several files, plain, gzipped or standard input, the first record is read like any other."""
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz"
+    plain.write_bytes(MARKED)
+    packed.write_bytes(gzip.compress(MARKED))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(MARKED)))
+    files = [plain, packed, Path("-")]
+    assert list(Files(files)) == 3 * [b'{"a": 1}', b'{"a": 2}']
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(MARKED)))
+    assert list(chain.from_iterable(Files(files).at_hand())) == 3 * [b'{"a": 1}', b'{"a": 2}']
+
+
+def test_only_at_the_beginning_it_is_a_mark(tmp_path: Path) -> None:
+    """Further down it is content; a file that is nothing but the mark has one line, and that is empty."""
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(b"x\n" + codecs.BOM_UTF8 + b"y")
+    assert list(read(file)) == [b"x", codecs.BOM_UTF8 + b"y"]
+    file.write_bytes(codecs.BOM_UTF8)
+    assert (list(read(file)), list(read(file, empty=True))) == ([], [b""])
+
+
+def test_what_comes_later_through_a_pipe_begins_with_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that begins with it is as it was written, also when it comes by itself."""
+    stdin = io.BufferedReader(Trickle([b"x\n", codecs.BOM_UTF8 + b"y\n"]))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
+    assert list(Files([Path("-")]).at_hand()) == [[b"x"], [codecs.BOM_UTF8 + b"y"]]
