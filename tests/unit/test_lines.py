@@ -99,7 +99,7 @@ def test_only_at_the_beginning_it_is_a_mark(tmp_path: Path) -> None:
     file.write_bytes(b"x\n" + codecs.BOM_UTF8 + b"y")
     assert list(read(file)) == [b"x", codecs.BOM_UTF8 + b"y"]
     file.write_bytes(codecs.BOM_UTF8)
-    assert (list(read(file)), list(read(file, empty=True))) == ([], [b""])
+    assert (list(read(file)), list(Files([file], empty=True))) == ([], [b""])
 
 
 def test_what_comes_later_through_a_pipe_begins_with_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
