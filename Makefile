@@ -93,7 +93,7 @@ deploy-audit: $(VENV)/test.stamp ## what checkov finds in the image and in produ
 	@$(VENV)/checkov/bin/checkov --compact --quiet --skip-download --skip-check $(CHECKOV_SKIPPED) \
 		--framework kubernetes dockerfile -f $(VENV)/rendered/production.yaml deploy/Dockerfile
 
-train: $(VENV)/train.stamp ## train the text pipeline anew, an hour and a half; DATA= names the folder of the corpora
+train: $(VENV)/train.stamp ## train the text pipeline anew, an hour and three quarters; DATA= names the folder of the corpora
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/ and ner/"; exit 2; }
 	@$(BIN)/python -m nlp.training --data "$(DATA)" $(TRAIN_ARGS)
 

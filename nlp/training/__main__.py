@@ -32,6 +32,7 @@ from nlp.training.rows import (
     tokens,
     training_rows,
     unlabelled_rows,
+    varied_rows,
 )  # fmt: skip
 from nlp.training.student import Recipe, Student, vocabulary_of
 from nlp.training.teacher import Said, Teacher, Weights, pieces, pretrained, word_vectors
@@ -113,8 +114,8 @@ def _learned(
     kept: Path | None,
     progress: Progress,
 ) -> Learned:
-    """From the file `kept`, if it is there; what is read with other posts than before is read again."""
-    unlabelled = unlabelled_rows(data)
+    """From the file `kept`, if it is there: the teacher, and what it said of those posts it has read."""
+    unlabelled = [*unlabelled_rows(data), *varied_rows(rows)]
     of = crc32(repr((rows, unlabelled, ASKED)).encode(errors="replace"))
     before: Learned | None = None
     if kept is not None and kept.exists():
@@ -125,13 +126,19 @@ def _learned(
     if before is None:
         teacher.train(rows, sentences, progress)
         scores = _teacher_figures(teacher, held, data, progress)
+        if kept is not None:
+            # The longest part is done; whatever happens now, it need not be done again.
+            weights = jax.tree.map(np.asarray, teacher.weights)
+            kept.write_bytes(
+                pickle.dumps(Learned(0, [], weights, scores, teacher.says([], progress), [], None))
+            )
     else:
         teacher.weights, scores = before.weights, before.scores
     rows = [*rows, *unlabelled]
     said = _said(rows, teacher, before, progress)
     asked = asked_rows(rows, said.best)
-    rows, said = [*rows, *asked], _joined([said, _said(asked, teacher, before, progress)])
-    vocabulary = vocabulary_of(rows, sentences)
+    rows, said = [*rows, *asked], _joined(said, _said(asked, teacher, before, progress))
+    vocabulary = vocabulary_of((row for row in rows if row.corpus != "varied"), sentences)
     known = set(vocabulary)
     # Whole words the transformer knows and the corpora do not have: posts of tomorrow do.
     vocabulary += [w for w in sorted(pieces().get_vocab()) if w.isalpha() and len(w) > 2 and w not in known]
@@ -164,23 +171,27 @@ def _said(rows: Sequence[Row], teacher: Teacher, before: Learned | None, progres
     offset = len(before.rows) if before else 0
     for n, row in enumerate(new):
         at[row.text, row.target] = offset + n
-    told = [teacher.says(map(tokens, new), progress)]
-    everything = _joined([before.said, *told] if before else told)
+    told = teacher.says(map(tokens, new), progress)
+    everything = _joined(before.said, told) if before else told
     wanted = [at[row.text, row.target] for row in rows]
     return Said(
         everything.whole[wanted],
         everything.towards[wanted],
+        everything.of_post[wanted],
+        everything.of_target[wanted],
         [everything.tags[n] for n in wanted],
         [everything.best[n] for n in wanted],
     )
 
 
-def _joined(parts: Sequence[Said]) -> Said:
+def _joined(one: Said, other: Said) -> Said:
     return Said(
-        np.concatenate([part.whole for part in parts]),
-        np.concatenate([part.towards for part in parts]),
-        [tags for part in parts for tags in part.tags],
-        [best for part in parts for best in part.best],
+        np.concatenate([one.whole, other.whole]),
+        np.concatenate([one.towards, other.towards]),
+        np.concatenate([one.of_post, other.of_post]),
+        np.concatenate([one.of_target, other.of_target]),
+        one.tags + other.tags,
+        one.best + other.best,
     )
 
 

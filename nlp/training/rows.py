@@ -1,5 +1,6 @@
 """What teacher and student are trained on: each post with the labels people gave it, as words."""
 
+import math
 import random
 import re
 from collections import Counter
@@ -24,6 +25,11 @@ PLAIN = 20
 """times each made-up post without a name is read"""
 ASKED = 30_000
 """posts that the teacher is asked about once more, for another name in them"""
+VARIED = {"dong": 5.0, "semeval": 1.0, "sxsw": 2.0, "entity": 0.5}
+"""times a post with a label towards a target is changed, and the teacher asked about what came of it"""
+LOST, OTHER, RENAMED = 0.08, 0.12, 0.3
+"""of a post that is changed: share of its words that are left out, and that are other words; how often
+its target is another one of its corpus"""
 SHORT = 90
 """characters of a post that may be joined with another"""
 SEED = 20261123
@@ -150,7 +156,7 @@ def asked_rows(rows: Sequence[Row], best: Sequence[npt.NDArray[np.int64]], seed:
         told.setdefault(row.text, set()).update([row.target] if row.target else [])
     found = []
     for row, tags in zip(rows, best, strict=True):
-        if row.corpus in {*MADE_UP, "joined"}:
+        if row.corpus in {*MADE_UP, "joined", "varied"}:
             continue
         for start, end in _spans(row.text, tags):
             if not any(start < e and end > s for s, e in told[row.text]):
@@ -158,6 +164,42 @@ def asked_rows(rows: Sequence[Row], best: Sequence[npt.NDArray[np.int64]], seed:
                 found.append(Row(row.text, (start, end), None, None, "asked"))
     random.Random(seed).shuffle(found)  # noqa: S311 -- a seed is what is wanted
     return found[:ASKED]
+
+
+def varied_rows(rows: Sequence[Row], seed: int = SEED) -> list[Row]:
+    """Posts of people about a target with some words changed: what they say now, the teacher knows.
+
+    A small network learns its few labels by heart; in these it sees what the teacher would do nearby.
+    Words and targets are those of the same corpus, as often as they occur there (Jiao et al. 2020 draw
+    them from a language model).
+    """
+    rng = random.Random(seed)  # noqa: S311 -- a seed is what is wanted
+    found = []
+    for corpus, times in VARIED.items():
+        own = [row for row in rows if row.corpus == corpus and row.target]
+        words = [t.text for row in own for t in _tokenizer(row.text) if not t.text.isspace()]
+        targets = [row.text[slice(*row.target)] for row in own if row.target]
+        for row in rng.sample(own * math.ceil(times), round(len(own) * times)):
+            found.append(_varied(row, words, targets, rng))
+    return found
+
+
+def _varied(row: Row, words: Sequence[str], targets: Sequence[str], rng: random.Random) -> Row:
+    start, end = row.target or (0, 0)
+    target = rng.choice(targets) if rng.random() < RENAMED else row.text[start:end]
+
+    def changed(text: str) -> str:
+        kept = []
+        for token in _tokenizer(text):
+            drawn = 1.0 if token.text.isspace() else rng.random()
+            if drawn >= LOST:
+                word = rng.choice(words) if drawn < LOST + OTHER else token.text
+                kept.append(word + token.whitespace_)
+        return "".join(kept)
+
+    before = changed(row.text[:start])
+    text = before + target + changed(row.text[end:])
+    return Row(text, (len(before), len(before) + len(target)), None, None, "varied")
 
 
 def _spans(text: str, tags: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:

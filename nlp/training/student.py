@@ -31,6 +31,9 @@ ALONE = 0.15
 ATTENTIONS = 2
 """ways to weigh the words around a target"""
 
+HINTS = 64
+"""directions of the teacher's vectors that the heads are to find again"""
+
 Weights = dict[str, Any]
 
 
@@ -44,23 +47,25 @@ class Recipe:
     hidden: int = 96
     epochs: int = 3
     batch: int = 128
-    sentences: int = 24
+    sentences: int = 17
     """of entities, beside each batch of opinions"""
     rate: float = 2e-3
     told: float = 0.35
     """share of what people said in the loss; the rest is the teacher's"""
     entities: float = 3.0
     """weight of the loss of marked entities"""
-    silver: float = 0.3
+    silver: float = 0.6
     """weight of the loss of entities the teacher found"""
     unknown: float = 0.15
     """share of words read as if they were not in the vocabulary"""
     contrast: float = 3.0
     """weight of posts that speak of two names"""
     again: float = 0.3
-    """weight of the opinion of a whole post that is read once more for another name in it"""
+    """weight of the opinion of a whole post that is read once more: for another name in it, or changed"""
     masked: float = 0.1
     """share of targets whose name is hidden"""
+    hint: float = 1.0
+    """weight of the distance between what the heads see and what the teacher's see"""
     seed: int = 20261123
 
 
@@ -135,6 +140,7 @@ def initial(recipe: Recipe, vectors: Any) -> Weights:
         "gT": jnp.ones(narrow), "hT": jnp.zeros(narrow), "A": some(narrow, ATTENTIONS, by=0.1),
         "T1": some(towards, hidden, by=towards**-0.5), "t1": jnp.zeros(hidden),
         "T2": some(hidden, 3, by=0.1), "t2": jnp.zeros(3),
+        "HO": some(hidden, HINTS, by=0.1), "HT": some(hidden, HINTS, by=0.1),
         "N1": some(width + wide, len(TAGS)), "n1": jnp.zeros(len(TAGS)),
         "tr": jnp.zeros((len(TAGS), len(TAGS))),
     }  # fmt: skip
@@ -185,8 +191,8 @@ def _convolved(x: Any, kernel: Any, bias: Any) -> Any:
 
 def opinions(
     w: Weights, words: Any, x: Any, mask: Any, marked: Any, pairs: Any, keys: list[Any]
-) -> tuple[Any, Any]:
-    """Logits of the whole post and towards its target, each batch x 3."""
+) -> tuple[Any, ...]:
+    """Logits of the whole post and towards its target (batch x 3), and what they are read from."""
     inside = mask[..., None]
     count = jnp.maximum(mask.sum(1, keepdims=True), 1)
     attention = jax.nn.softmax(x @ w["att"] - (1 - mask) * 1e9, -1)
@@ -199,8 +205,10 @@ def opinions(
         ],
         -1,
     )
-    told = (w["B"][jnp.maximum(pairs, 0)] * (pairs >= 0)[..., None]).sum(1)
-    whole = jax.nn.relu(_dropped(pooled, keys[0], 0.15) @ w["O1"] + w["o1"]) @ w["O2"] + w["o2"] + told
+    paired = (pairs >= 0)[..., None]
+    told = (w["B"][jnp.maximum(pairs, 0)] * paired).sum(1)
+    of_post = jax.nn.relu(_dropped(pooled, keys[0], 0.15) @ w["O1"] + w["o1"])
+    whole = of_post @ w["O2"] + w["o2"] + told
     at = jnp.where(marked.sum(1, keepdims=True) > 0, marked, mask)
     target = (x * at[..., None]).sum(1) / jnp.maximum(at.sum(1, keepdims=True), 1)
     length = x.shape[1]
@@ -219,7 +227,8 @@ def opinions(
     if keys[2] is not None:
         of_all *= jax.random.bernoulli(keys[2], 1 - ALONE, (len(x), 1))
     seen = jnp.concatenate([target, around, most, of_all], -1)
-    return whole, jax.nn.relu(_dropped(seen, keys[1], 0.15) @ w["T1"] + w["t1"]) @ w["T2"] + w["t2"]
+    of_target = jax.nn.relu(_dropped(seen, keys[1], 0.15) @ w["T1"] + w["t1"])
+    return whole, of_target @ w["T2"] + w["t2"], of_post, of_target
 
 
 def tag_scores(w: Weights, words: Any, x: Any, key: Any = None) -> Any:
@@ -279,8 +288,8 @@ class Student:
         y_whole, y_towards = _mixed(gold(list(rows), weights(list(rows))), teacher, told[:, None])
         several = np.array([row.corpus in {"contrasts", "joined"} for row in rows])
         y_towards[several] *= recipe.contrast
-        y_whole[[row.corpus == "asked" for row in rows]] *= recipe.again
-        labels = y_whole, y_towards
+        y_whole[[row.corpus in {"asked", "varied"} for row in rows]] *= recipe.again
+        labels = y_whole, y_towards, _hints(teacher.of_post), _hints(teacher.of_target)
         steps = recipe.epochs * len(rows) // recipe.batch
         optimizer = optax.adam(optax.cosine_decay_schedule(recipe.rate, steps, 0.02))
         w = self.weights
@@ -307,7 +316,8 @@ class Student:
                 types, mask, marked = _padded(read, chosen, length, recipe.batch)
                 tags = np.full(types.shape, ANY, dtype=np.int32)
                 for n, row in enumerate(chosen):
-                    tags[n, : len(teacher.tags[row])] = teacher.tags[row]
+                    if rows[row].corpus != "varied":  # names out of place are nobody's
+                        tags[n, : len(teacher.tags[row])] = teacher.tags[row]
                 hidden = (draw.random((recipe.batch, 1)) < recipe.masked) & (marked > 0)
                 types, tags = np.where(hidden, self.words.mask, types), np.where(hidden, ANY, tags)
                 key, now, then = jax.random.split(key, 3)
@@ -324,7 +334,7 @@ class Student:
                     means += 1
                     share = 1 / means
                     mean = w if mean is None else optax.incremental_update(w, mean, share)
-        return {name: np.asarray(value) for name, value in (mean or w).items()}
+        return {name: np.asarray(value) for name, value in (mean or w).items() if name not in {"HO", "HT"}}
 
     def judge(self, w: Weights, row: Row) -> Any:
         """Probabilities of the whole post and towards the target, by the forward pass of the training."""
@@ -338,7 +348,7 @@ class Student:
         words = word_vectors(w, tuple(table[types[None]] for table in tables[:4]))
         words, x = encode(w, words, mask, nothing, self.recipe.depth)
         pairs = _pairs(tables[4], types[None], mask)
-        return [jax.nn.softmax(z)[0] for z in opinions(w, words, x, mask, between, pairs, nothing)]
+        return [jax.nn.softmax(z)[0] for z in opinions(w, words, x, mask, between, pairs, nothing)[:2]]
 
     def _read(self, row: Row) -> tuple[Any, Any]:
         words, marked = tokens(row)
@@ -361,9 +371,11 @@ def _opinion_loss(
     keys = list(jax.random.split(key, recipe.depth + 7))
     new = jax.random.bernoulli(keys[0], recipe.unknown, (len(seen[0]),))
     words, x = encode(w, word_vectors(w, seen, new)[where], mask, keys[4:-1], recipe.depth)
-    whole, towards = opinions(w, words, x, mask, marked, pairs, keys[1:4])
+    whole, towards, of_post, of_target = opinions(w, words, x, mask, marked, pairs, keys[1:4])
     total = -(jax.nn.log_softmax(whole) * told[0]).sum(-1)
     total -= (jax.nn.log_softmax(towards) * told[1]).sum(-1)
+    for seen_there, head, hint in ((of_post, "HO", told[2]), (of_target, "HT", told[3])):
+        total += recipe.hint * ((seen_there @ w[head] - hint) ** 2).mean(-1)
     crf = _crf_loss(tag_scores(w, words, x, keys[-1]), w["tr"] + forbidden(), mask, tags)
     return (total + recipe.silver * crf / mask.sum(1)).mean() + 1e-6 * (w["B"] ** 2).sum()
 
@@ -387,6 +399,16 @@ def _mixed(labels: tuple[Any, ...], teacher: Said, told: Any) -> tuple[Any, Any]
         return (told * y * weight[:, None] + (1 - told) * soft).astype(np.float32)
 
     return mixed(y_whole, w_whole, teacher.whole), mixed(y_towards, w_towards, teacher.towards)
+
+
+def _hints(vectors: Any) -> Any:
+    """The directions in which the teacher's vectors differ most, with a deviation of 1 in all of them
+    (Romero et al. 2015): a few labels say little of how posts differ, these say much."""
+    some = vectors[:: max(1, len(vectors) // 20_000)].astype(np.float32)
+    centre = some.mean(0)
+    _, _, axes = np.linalg.svd(some - centre, full_matrices=False)
+    reduced = (vectors - centre) @ axes[:HINTS].T
+    return (reduced / reduced.std()).astype(np.float32)
 
 
 def _batches(read: Sequence[Any], order: Iterable[int], size: int) -> Iterator[tuple[int, list[int]]]:

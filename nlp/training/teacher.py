@@ -47,11 +47,13 @@ Words = tuple[Sequence[str], Sequence[bool]]
 
 @dataclass(frozen=True)
 class Said:
-    """Of each post: logits as a whole and towards its target (n x 3 each); of each of its words the
-    tags it may have, as bits, and the best one."""
+    """Of each post: logits as a whole and towards its target (n x 3 each), and the vectors they are
+    read from (n x WIDTH each); of each of its words the tags it may have, as bits, and the best one."""
 
     whole: Any
     towards: Any
+    of_post: Any
+    of_target: Any
     tags: list[Any]
     best: list[Any]
 
@@ -187,17 +189,20 @@ class Teacher:
         """Of each post."""
         read = [self._read(*post) for post in posts]
         whole, towards = np.zeros((2, len(read), 3), dtype=np.float32)
+        of_post, of_target = np.zeros((2, len(read), WIDTH), dtype=np.float16)
         tags: list[Any] = [None] * len(read)
         best: list[Any] = [None] * len(read)
         run = jax.jit(_forward)
         task = progress.add_task("Teacher reads", total=len(read))
         for length, chosen in _batches(read, range(len(read))):
-            a, b, c = map(np.asarray, run(self.weights, *_padded(read, chosen, length, BATCH)))
-            whole[chosen], towards[chosen] = a[: len(chosen)], b[: len(chosen)]
+            said = map(np.asarray, run(self.weights, *_padded(read, chosen, length, BATCH)))
+            whole[chosen], towards[chosen], of_post[chosen], of_target[chosen], likely = (
+                part[: len(chosen)] for part in said
+            )
             for at, n in enumerate(chosen):
-                tags[n], best[n] = _likely(c[at, : len(read[n].ids)][read[n].first == 1])
+                tags[n], best[n] = _likely(likely[at, : len(read[n].ids)][read[n].first == 1])
             progress.advance(task, len(chosen))
-        return Said(whole, towards, tags, best)
+        return Said(whole, towards, of_post, of_target, tags, best)
 
     def _read(self, words: Sequence[str], marked: Sequence[bool]) -> Read:
         found = self._pieces.encode([_spelt(word) for word in words], is_pretokenized=True)
@@ -278,34 +283,42 @@ def word_vectors(w: Weights, words: Sequence[str]) -> Any:
     return found
 
 
-def _forward(w: Weights, posts: Read, mask: Any) -> tuple[Any, Any, Any]:
-    """Logits of the whole post and towards the target, and the probabilities of the tags of each piece."""
+def _forward(w: Weights, posts: Read, mask: Any) -> tuple[Any, ...]:
+    """Logits of the whole post and towards the target, the vectors of the two, and the probabilities of
+    the tags of each piece."""
     x = _encoded(w, posts, mask, None)
-    return *_opinions(w, x, posts, mask, None), jax.nn.softmax(x @ w["tags"] + w["tags bias"], -1)
+    of_post, of_target = _pooled(x, posts, mask)
+    tags = jax.nn.softmax(x @ w["tags"] + w["tags bias"], -1)
+    return *_logits(w, of_post, of_target), of_post, of_target, tags
 
 
 def _encoded(w: Weights, posts: Read, mask: Any, key: Any) -> Any:
     return encode(w["encoder"], posts.ids, posts.segments, mask, posts.case, key)
 
 
-def _opinions(w: Weights, x: Any, posts: Read, mask: Any, key: Any) -> tuple[Any, Any]:
+def _pooled(x: Any, posts: Read, mask: Any) -> tuple[Any, Any]:
+    """Vectors of the whole post and of its target, which is the whole where none is marked."""
     marked = posts.segments * mask
     marked = jnp.where(marked.sum(1, keepdims=True) > 0, marked, mask)
-    mean, target = (
+    whole, target = (
         (x * part[..., None]).sum(1) / jnp.maximum(part.sum(1, keepdims=True), 1) for part in (mask, marked)
     )
-    if key is not None:
-        one, two = jax.random.split(key)
-        mean, target = _dropped(mean, one, 0.1), _dropped(target, two, 0.1)
+    return whole, target
+
+
+def _logits(w: Weights, of_post: Any, of_target: Any) -> tuple[Any, Any]:
     return (
-        mean @ w["whole"] + w["whole bias"],
-        jnp.concatenate([target, mean], -1) @ w["towards"] + w["towards bias"],
+        of_post @ w["whole"] + w["whole bias"],
+        jnp.concatenate([of_target, of_post], -1) @ w["towards"] + w["towards bias"],
     )
 
 
 def _opinion_loss(w: Weights, posts: Read, mask: Any, told: Any, key: Any) -> Any:
     one, two = jax.random.split(key)
-    whole, towards = _opinions(w, _encoded(w, posts, mask, one), posts, mask, two)
+    pooled = _pooled(_encoded(w, posts, mask, one), posts, mask)
+    whole, towards = _logits(
+        w, *(_dropped(x, k, 0.1) for x, k in zip(pooled, jax.random.split(two), strict=True))
+    )
     y_whole, w_whole, y_towards, w_towards = told
     loss = -(jax.nn.log_softmax(whole) * y_whole).sum(-1) * w_whole
     loss -= (jax.nn.log_softmax(towards) * y_towards).sum(-1) * w_towards

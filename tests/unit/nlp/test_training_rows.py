@@ -49,6 +49,20 @@ def test_two_posts_in_one_keep_their_targets(data: Path) -> None:
         assert second.towards is not None
 
 
+def test_changed_posts_keep_a_target_and_have_no_label(data: Path) -> None:
+    """A changed post names a target of its corpus where it says so; nobody said what it means now."""
+    training = rows.training_rows(data)
+    changed = rows.varied_rows(training)
+    counted = {name: sum(r.corpus == name and r.target is not None for r in training) for name in rows.VARIED}
+    names = {row.text[slice(*row.target)] for row in training if row.corpus in rows.VARIED and row.target}
+
+    assert len(changed) == sum(round(times * counted[name]) for name, times in rows.VARIED.items())
+    assert {row.text[slice(*(row.target or ()))] for row in changed} <= names
+    assert {(row.overall, row.towards) for row in changed} == {(None, None)}
+    assert len({row.text for row in changed}) > len(changed) / 2
+    assert changed == rows.varied_rows(training)
+
+
 @pytest.mark.parametrize("make", [made.contrasts, made.singles])
 def test_made_up_posts_name_their_target(make: object) -> None:
     """Where a made-up post says its target is, one of the names stands, without its article."""
