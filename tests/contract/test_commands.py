@@ -14,7 +14,7 @@ import pytest
 from streams.broker import Broker
 from streams.reading import records
 from streams.settings import DEMO_CONFIG, Settings, load
-from tests.bundled import demo_with
+from tests.bundled import looser
 from tests.commands import superfan
 from tests.malformed import malformed
 from tests.running import environment, feed, feed_keyed, settings_for, wait_until_done, worker, written
@@ -412,14 +412,15 @@ def test_the_backtest_writes_three_files(env: dict[str, str], fans: list[bytes],
 
 
 def test_a_comparison_is_a_table_for_people_and_rows_for_programs(
-    env: dict[str, str], fans: list[bytes], tmp_path: Path
+    env: dict[str, str], fans: list[bytes], customers: list[bytes], tmp_path: Path
 ) -> None:
     """`backtest --compare` says who enters and leaves and why, in every format, and writes it down."""
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(fans))
-    (tmp_path / "strict.toml").write_text(demo_with("positive_days = 3\nenter_days = 1"))
-    (tmp_path / "candidate.toml").write_text(DEMO_CONFIG.read_text())
+    (tmp_path / "customers.jsonl").write_bytes(b"\n".join(customers))
+    (tmp_path / "strict.toml").write_text(looser().replace("positive_days = 1", "positive_days = 3"))
+    (tmp_path / "candidate.toml").write_text(looser())
     asked = ("backtest", "--config", "strict.toml", "--compare", "candidate.toml")
-    asked += ("--posts", "posts.jsonl", "--out", "results")
+    asked += ("--posts", "posts.jsonl", "--customers", "customers.jsonl", "--out", "results")
     read = superfan(*asked, env=env, cwd=tmp_path)
     assert read.returncode == 0, read.stderr
     rows = [*map(json.loads, (tmp_path / "results" / "comparison.jsonl").read_text().splitlines())]
