@@ -17,7 +17,9 @@ Process = subprocess.Popen[bytes]
 
 @pytest.fixture
 def annotate() -> Iterator[Process]:
-    """The command, waiting for lines."""
+    """The command, waiting for lines; Ctrl-C reaches it also where the tests run in the background, which
+    would have it ignored by whatever they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SUPERFAN_")}
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -27,6 +29,7 @@ def annotate() -> Iterator[Process]:
         stdout=pipe,
         stderr=pipe,
     ) as process:
+        signal.signal(signal.SIGINT, before)
         yield process
         process.kill()
 
