@@ -265,8 +265,7 @@ class Fold:
         counted = self._counted(held) if held else {}
         if held is None or not counted or brand not in self._brands:
             return None
-        standing = self._standing(author, brand, state, held)
-        return self._decide(brand, state, held, standing, rules or self._rules)
+        return self._decide(author, brand, state, held, rules or self._rules)[1]
 
     def _count(self, state: AuthorState, post: CountedPost, outcome: Outcome) -> bool:
         if post.ms <= state.erased_ms:
@@ -431,8 +430,7 @@ class Fold:
         counted = self._counted(held)
         if not counted or brand not in self._brands:
             return None, None, None
-        standing = self._standing(author, brand, state, held)
-        verdict = self._decide(brand, state, held, standing, self._rules)
+        standing, verdict = self._decide(author, brand, state, held, self._rules)
         profile = summarise(
             key,
             counted,
@@ -459,14 +457,12 @@ class Fold:
         """The days of the window."""
         return ring.since(held.days, held.newest - self._rules.window.keep_days + 1)
 
-    def _walked(self, held: Ring) -> ring.Days:
-        """The days that are walked, and that show whether somebody is a customer: who bought, has bought."""
-        return ring.unbroken(held.days, self._rules.window.keep_days)
-
     def _decide(
-        self, brand: str, state: AuthorState, held: Ring, standing: Standing, rules: Rules
-    ) -> Verdict:
-        return decide(self._walked(held), standing, brand, rules, ticked=state.ticked, newest=held.newest)
+        self, author: str, brand: str, state: AuthorState, held: Ring, rules: Rules
+    ) -> tuple[Standing, Verdict]:
+        walked = ring.unbroken(held.days, self._rules.window.keep_days)
+        standing = self._standing(author, brand, state, held, walked)
+        return standing, decide(walked, standing, brand, rules, ticked=state.ticked, newest=held.newest)
 
     def _linked(self, quote: QuoteMark, author: str) -> QuoteMark:
         """The quote with an address, if its post came without one and the platform's is known."""
@@ -486,8 +482,10 @@ class Fold:
         names, handles = self._rivals[brand]
         return not handles.isdisjoint(state.handles) or any(e.casefold() in names for e in bio.employers)
 
-    def _standing(self, author: str, brand: str, state: AuthorState, held: Ring) -> Standing:
-        walked = self._walked(held)
+    def _standing(
+        self, author: str, brand: str, state: AuthorState, held: Ring, walked: ring.Days
+    ) -> Standing:
+        """The days that are walked also show whether somebody is a customer: who bought, has bought."""
         known = [c for c in state.customers.values() if c.by_handle is None or c.by_handle in state.handles]
         bio = state.bio[2] if state.bio else Bio()
         excluded = {

@@ -1,8 +1,17 @@
 """A brand as its owner describes it in the settings: the names people may call it by."""
 
+from collections import Counter
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+
+def _distinct(brands: "tuple[Brand, ...]") -> "tuple[Brand, ...]":
+    names = Counter(brand.name for brand in brands)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ValueError(f"two of them are named {twice[0]!r}; a name is part of the keys of candidates")
+    return brands
 
 
 class Brand(BaseModel):
@@ -49,3 +58,7 @@ def _bare(name: str, mark: str) -> str:
     if not bare.strip():
         raise ValueError("an empty name would match everywhere")
     return bare
+
+
+Catalogue = Annotated[tuple[Brand, ...], Field(min_length=1), AfterValidator(_distinct)]
+"""All brands that are looked for: at least one, each with a name of its own."""

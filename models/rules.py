@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.brands import Brand
+from models.brands import Catalogue
 from models.candidates import CustomerLabel
 from models.tables import DIGEST, TIER_PRESETS
 
@@ -102,7 +102,7 @@ class Thresholds(_Settings):
 class Rules(_Settings):
     """Everything the decision reads besides the profile itself."""
 
-    brands: tuple[Brand, ...] = Field(min_length=1)
+    brands: Catalogue
     tiers: Tiers = Tiers()
     customers: Customers = Customers()
     window: Retention = Retention()
@@ -112,13 +112,6 @@ class Rules(_Settings):
     """platform -> address with `{handle}`; a platform that is not named gives no address"""
     post_urls: Mapping[str, str] = Field(default_factory=dict)
     """platform -> address with `{id}`, for posts that come without one"""
-
-    @model_validator(mode="after")
-    def _distinct_brands(self) -> "Rules":
-        names = [brand.name for brand in self.brands]
-        if len(set(names)) != len(names):
-            raise ValueError("two brands have the same name")
-        return self
 
     def niche_of(self, brand: str) -> tuple[str, ...]:
         """What a brand is about; nothing for one that is not in the catalogue."""

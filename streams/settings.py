@@ -5,7 +5,6 @@ Nothing else in the project reads the environment for settings.
 
 import os
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -32,7 +31,7 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import make_url
 
-from models.brands import Brand
+from models.brands import Brand, Catalogue
 from models.errors import UsageError
 from models.posts import PLATFORMS
 from models.rules import Customers, Retention, Rules, Thresholds, Tiers, Weights
@@ -140,7 +139,7 @@ class Settings(BaseSettings):
     """of worker and exporter; auto is text on a terminal and JSON elsewhere"""
     log_secret: SecretStr | None = None
     """key of the hash under which authors appear in logs; without one, each process makes its own"""
-    brands: tuple[Brand, ...] = Field(min_length=1)
+    brands: Catalogue
     tiers: Tiers = Tiers()
     customers: Customers = Customers()
     window: Retention = Retention()
@@ -171,14 +170,6 @@ class Settings(BaseSettings):
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
             raise ValueError("must be a sqlite or a postgresql address")
         return secret
-
-    @field_validator("brands")
-    @classmethod
-    def _distinct(cls, brands: tuple[Brand, ...]) -> tuple[Brand, ...]:
-        names = Counter(brand.name for brand in brands)
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise ValueError(f"two of them are named {twice[0]!r}; a name is part of the keys of candidates")
-        return brands
 
     @field_validator("sources")
     @classmethod

@@ -95,11 +95,13 @@ def benchmark(platform: str, tier: str | None) -> Rate | None:
 
 def cost_band(followers: int | None) -> CostBand | None:
     """What a post of an author with so many followers usually costs; None where nobody says."""
+    if followers is None:
+        return None
     return next(
         (
             band
             for start, below, band in _COST_BANDS
-            if followers is not None and followers >= start and (below is None or followers < below)
+            if followers >= start and (below is None or followers < below)
         ),
         None,
     )

@@ -126,14 +126,12 @@ def _learned(
     if before is None:
         teacher.train(rows, sentences, progress)
         scores = _teacher_figures(teacher, held, data, progress)
-        if kept is not None:
-            # The longest part is done; whatever happens now, it need not be done again.
-            weights = jax.tree.map(np.asarray, teacher.weights)
-            kept.write_bytes(
-                pickle.dumps(Learned(0, [], weights, scores, teacher.says([], progress), [], None))
-            )
     else:
         teacher.weights, scores = before.weights, before.scores
+    weights = jax.tree.map(np.asarray, teacher.weights)
+    if before is None and kept is not None:
+        # The longest part is done; whatever happens now, it need not be done again.
+        kept.write_bytes(pickle.dumps(Learned(0, [], weights, scores, teacher.says([], progress), [], None)))
     rows = [*rows, *unlabelled]
     said = _said(rows, teacher, before, progress)
     asked = asked_rows(rows, said.best)
@@ -145,7 +143,6 @@ def _learned(
     alone = [word.strip("<>") or word for word in vocabulary]
     parts = (pretrained(), PUBLISHED), (teacher.weights["encoder"], TUNED)
     vectors = np.concatenate([_principal(word_vectors(w, alone), size) for w, size in parts], axis=1)
-    weights = jax.tree.map(np.asarray, teacher.weights)
     learned = Learned(of, rows, weights, scores, said, vocabulary, vectors)
     if kept is not None:
         kept.write_bytes(pickle.dumps(learned))
