@@ -110,6 +110,19 @@ def _spell(draw: st.DrawFn, span: int, label: str) -> list[Said]:
 
 
 @st.composite
+def _turned(draw: st.DrawFn, span: int) -> list[Said]:
+    """Praise on some days of the first half, complaints on days of the second, twice a day."""
+    half = span // 2
+    praised = draw(st.lists(st.integers(0, half), min_size=4, max_size=7, unique=True))
+    blamed = draw(st.lists(st.integers(half + 1, span), min_size=4, max_size=12, unique=True))
+    return [
+        Said("", "", "", _when(day, draw(_seconds)), "positive", 200, evidence=True) for day in praised
+    ] + [
+        Said("", "", "", _when(day, 30_000 + n * 9_001), "negative", 200) for day in blamed for n in range(2)
+    ]
+
+
+@st.composite
 def _flood(draw: st.DrawFn, span: int) -> list[Said]:
     """Many posts on one day, around the number that is too many."""
     day, count = draw(st.integers(0, span)), draw(st.sampled_from([5, 70, 72, 73, 80]))
@@ -130,9 +143,8 @@ def _clockwork(draw: st.DrawFn, span: int) -> list[Said]:
 
 def _writings(span: int) -> st.SearchStrategy[list[Said]]:
     praise = _spell(span, "positive")
-    some = st.one_of(
-        _anything(span), praise, praise, praise, _spell(span, "negative"), _flood(span), _clockwork(span)
-    )
+    others = _spell(span, "negative"), _turned(span), _flood(span), _clockwork(span)
+    some = st.one_of(_anything(span), praise, praise, praise, *others)
     return st.lists(st.one_of(praise, some), min_size=1, max_size=3).map(
         lambda spells: list(itertools.chain.from_iterable(spells))
     )
