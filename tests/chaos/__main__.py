@@ -105,6 +105,7 @@ def _table(outcomes: list[Outcome]) -> Table:
         "the same of table[key] += 1",
         *(f"{o.naive_off:,} in {o.naive_wrong:,} authors" for o in outcomes),
     )
+    row("how often it stopped reading for good", *(o.naive_stuck for o in outcomes))
     return table
 
 

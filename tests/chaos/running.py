@@ -46,8 +46,12 @@ from tests.running import (
 
 log = logging.getLogger(__name__)
 
-LIMIT = 900.0
-"""seconds that the rest may take when the plan is done"""
+STUCK = 120.0
+"""seconds without any progress when the plan is done, after which the run has failed"""
+CONTROL_STUCK = 20.0
+"""seconds without any progress after which the negative control is started again"""
+CONTROL_STARTS = 5
+"""times it is, before the run has failed"""
 SLOW_PAUSE = 0.25
 """seconds the broker is held at a time while it is slow"""
 
@@ -82,6 +86,8 @@ class Outcome:
     """authors whose count is wrong in the negative control"""
     naive_off: int = 0
     """by how many records in all"""
+    naive_stuck: int = 0
+    """how often it stopped reading for good, and had to be started again"""
     seconds: float = 0.0
 
 
@@ -128,6 +134,14 @@ class Slot:
             self._naive = None
             self.start()
         return said
+
+    def restart_control(self) -> None:
+        """Start the negative control again; our worker is left alone."""
+        if self._naive is not None:
+            self._naive.kill()
+            self._naive.wait()
+            self._naive = None
+        self.start()
 
     def signal(self, sign: signal.Signals) -> None:
         """To both processes and to the text pipelines of ours."""
@@ -194,6 +208,25 @@ def _children(pid: int) -> list[int]:
         return []
 
 
+class Watched:
+    """A value that is looked at again and again, and since when it is what it is."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.seen = self._since = time.monotonic()
+
+    @property
+    def idle(self) -> float:
+        """Seconds for which it was seen to be the same; 0 when it was seen once."""
+        return self.seen - self._since
+
+    def see(self, value: Any) -> None:
+        """Note what it is now."""
+        self.seen = time.monotonic()
+        if value != self.value:
+            self.value, self._since = value, self.seen
+
+
 class Run:
     """One chaos run. `say` is told what happens as it happens."""
 
@@ -245,7 +278,7 @@ class Run:
         if self._feeding_failed is not None:
             raise self._feeding_failed
         self._say(f"{time.monotonic() - began:6.1f} s  the plan is done; waiting for the rest")
-        self._until_done(LIMIT)
+        self._until_done()
         for slot in self._slots:
             self._leave(slot)
         self.outcome.seconds = time.monotonic() - began
@@ -371,19 +404,32 @@ class Run:
     def _tick(self, client: KafkaProducer) -> None:
         feeding.send_ticks(client, day_from_iso(TICK_DAY), self._settings.topics.partitions)
 
-    def _until_done(self, limit: float) -> None:
-        deadline = time.monotonic() + limit
-        before: object = None
-        while time.monotonic() < deadline:
+    def _until_done(self) -> None:
+        """Wait until nothing is left to read, for our roles and for the negative control.
+
+        Plain Faust may leave a partition unread after a rebalance, for ever: ours must not wait for that.
+        """
+        ours, control = Watched(), Watched()
+        while True:
             self._wait(time.monotonic() + 0.5)
             with admin.admin_client(self._settings) as client:
-                now = lag(client, self._settings.topics.partitions)
-                control = _control_behind(client, self._settings)
-            if (now, control) == before and not any(one.behind for one in now.values()) and not control:
+                ours.see(lag(client, self._settings.topics.partitions))
+                control.see(_control_behind(client, self._settings))
+            left = sum(one.behind for one in ours.value.values())
+            # Seen twice, since what is committed may have led to more.
+            if not left and not control.value and ours.idle and control.idle:
                 return
-            before = (now, control)
-        said = [slot.worker.said()[-500:] for slot in self._slots if slot.worker is not None]
-        raise AssertionError(f"not done after {limit} s: {before}; workers said {said}")
+            if left and ours.idle > STUCK:
+                said = [slot.worker.said()[-500:] for slot in self._slots if slot.worker is not None]
+                raise AssertionError(f"no progress for {STUCK} s: {ours.value}; workers said {said}")
+            if not left and control.value and control.idle > CONTROL_STUCK:
+                if self.outcome.naive_stuck == CONTROL_STARTS:
+                    raise AssertionError(f"the negative control leaves {control.value} records unread")
+                self._say(f"the negative control stopped reading, {control.value} to go: started again")
+                self.outcome.naive_stuck += 1
+                control = Watched()
+                for slot in self._slots:
+                    slot.restart_control()
 
     # --- the comparison
 
