@@ -30,9 +30,10 @@ _PASSING_SQLITE = frozenset(
         sqlite3.SQLITE_INTERRUPT,
     }
 )
-_PASSING_POSTGRES = ("08", "25006", "40", "53", "55", "57", "58")
-"""SQLSTATE classes that pass: connection, read-only standby, serialization and deadlock, resources,
-locks, operator intervention (shutting down, starting up), system. Any other would come back for ever."""
+_PASSING_POSTGRES = ("08", "25006", "25P03", "40", "53", "55", "57", "58")
+"""SQLSTATE classes that pass: connection, read-only standby, silent for too long, serialization and
+deadlock, resources, locks, operator intervention (shutting down, starting up), system. Any other would
+come back for ever."""
 _REFUSALS = (
     "authentication",
     "does not exist",

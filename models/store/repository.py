@@ -26,6 +26,9 @@ _MIGRATION_LOCK = 0x5F3F_0A11
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
 _alembic_is_global = Lock()  # XXX alembic keeps the running migration in module variables
 _BUSY_MS = 15_000
+_SILENT_MS = 15_000
+"""How long a writer may be silent inside a transaction; PostgreSQL then ends it. A process that was paused
+or cut off would keep its rows locked, and whoever took its work over would wait for them for ever."""
 _POSTGRES = {
     "application_name": "superfan",
     "connect_timeout": 10,
@@ -293,7 +296,9 @@ class Store:
     def _transaction(self, verb: str) -> Iterator[sa.Connection]:
         """Commits at the end of the block; nothing of it stays when the block raises."""
         with named(self._url, verb), self._engine.begin() as connection:
-            if not self._postgres:
+            if self._postgres:
+                connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_SILENT_MS}")
+            else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # a later lock could not be waited for
             yield connection
 

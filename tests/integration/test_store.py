@@ -414,6 +414,36 @@ def test_a_stopped_database_is_a_passing_trouble(server: PostgreSQL) -> None:
     store.close()
 
 
+def test_a_writer_that_falls_silent_holds_nobody_up(
+    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paused before its commit it loses its own transaction; who took its work over need not wait."""
+    monkeypatch.setattr(repository, "_SILENT_MS", 300)
+    url = server.new_database()
+    wrote, goes_on = threading.Event(), threading.Event()
+
+    def pause(_: sa.Connection) -> None:
+        if threading.get_ident() == paused:
+            wrote.set()
+            assert goes_on.wait(30)
+
+    with closing(Store(url)) as silent, closing(Store(url)) as other, ThreadPoolExecutor(1) as thread:
+        silent.migrate()
+        paused = thread.submit(threading.get_ident).result()
+        sa.event.listen(sa.Engine, "commit", pause)
+        lost = thread.submit(silent.apply, [profile(1)])
+        try:
+            assert wrote.wait(30)
+            assert other.apply([profile(2)]) == Applied(1, 0, 0)
+        finally:
+            goes_on.set()
+            trouble = lost.exception()
+            sa.event.remove(sa.Engine, "commit", pause)
+        assert isinstance(trouble, StoreUnavailable)
+        assert silent.apply([profile(1)]) == Applied(0, 1, 0)
+        assert other.profile(PROFILE.key) == profile(2)
+
+
 class Said(psycopg.OperationalError):
     """What PostgreSQL says under a code."""
 
@@ -438,7 +468,7 @@ class Said(psycopg.OperationalError):
         (psycopg.InterfaceError("a mistake in the use of the driver"), False),
         *(
             (Said(code), True)
-            for code in ("08006", "25006", "40P01", "53100", "53300", "55P03", "57P03", "58030")
+            for code in ("08006", "25006", "25P03", "40P01", "53100", "53300", "55P03", "57P03", "58030")
         ),
         *(
             (Said(code), False)

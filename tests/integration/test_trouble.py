@@ -223,21 +223,23 @@ def test_a_paused_worker_comes_back_and_changes_nothing(
     few = posts[:3000]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
     backtesting.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
-    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
-    with admin.admin_client(settings) as client:
-        admin.apply(client, settings)
-    with worker(settings, tmp_path / "paused.log", **QUICK) as paused:
-        feed(settings, few)
-        wait_until_published(settings, 200)
-        paused.process.send_signal(signal.SIGSTOP)
-        with worker(settings, tmp_path / "other.log", **QUICK) as other:
-            wait_until_done(settings, other)
-            paused.process.send_signal(signal.SIGCONT)
-            until(lambda: "starting again" in paused.log.read_text() or idle(settings, members=2))
-            feed(settings, few)  # everything once more, now that both are there
-            wait_until_done(settings, other, paused)
-            assert other.terminate() == 0, other.said()
-            assert paused.terminate() == 0, paused.said()
+    with postgresql() as database:
+        # Not SQLite: a paused process may hold the lock of its file, and nobody but itself can end that.
+        settings = settings_for(own_broker, database.new_database())
+        with admin.admin_client(settings) as client:
+            admin.apply(client, settings)
+        with worker(settings, tmp_path / "paused.log", **QUICK) as paused:
+            feed(settings, few)
+            wait_until_published(settings, 200)
+            paused.process.send_signal(signal.SIGSTOP)
+            with worker(settings, tmp_path / "other.log", **QUICK) as other:
+                wait_until_done(settings, other)
+                paused.process.send_signal(signal.SIGCONT)
+                until(lambda: "starting again" in paused.log.read_text() or idle(settings, members=2))
+                feed(settings, few)  # everything once more, now that both are there
+                wait_until_done(settings, other, paused)
+                assert other.terminate() == 0, other.said()
+                assert paused.terminate() == 0, paused.said()
     for topic in ("profiles", "candidates"):
         expected = written(tmp_path / "backtest", topic)
         assert differences(compacted(settings, topic), expected) == []
