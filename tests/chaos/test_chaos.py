@@ -15,7 +15,7 @@ def test_chaos_changes_nothing(tmp_path: Path, posts: list[bytes], customers: li
     """Killed, paused, joining and leaving workers, a restarted and a slow broker, a database that goes
     away: profiles, candidates, rows and states equal those without faults; a naive count does not."""
     small = world.build(
-        load(DEMO_CONFIG), SEED, real=posts[:4000], customers=customers, authors=2000, posts=16_000
+        load(DEMO_CONFIG), SEED, real=posts[:3000], customers=customers, authors=1_500, posts=10_000
     )
     with postgresql() as database:
         run = Run(SEED, plan.SHORT, small, database=database, folder=tmp_path)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -274,12 +275,15 @@ def test_only_the_sink_needs_the_store(env: dict[str, str], tmp_path: Path) -> N
 def test_a_broker_that_is_away_is_unhealthy_and_says_how_to_start_one(env: dict[str, str]) -> None:
     """`health` exits 3, `doctor` names the fix, `feed` fails without a traceback."""
     away = env | {"SUPERFAN_BROKER_URL": "kafka://127.0.0.1:9"}
-    assert superfan("health", env=away).returncode == 3
-    assert superfan("health", "--role", "enrich", env=away).returncode == 3
-    told = superfan("doctor", "-o", "json", env=away)
+    with ThreadPoolExecutor(4) as waiting:  # each waits for the broker as long as it may
+        health = waiting.submit(superfan, "health", env=away)
+        of_role = waiting.submit(superfan, "health", "--role", "enrich", env=away)
+        doctor = waiting.submit(superfan, "doctor", "-o", "json", env=away)
+        feeding = waiting.submit(superfan, "feed", "-", env=away, stdin=b"{}\n")
+    assert health.result().returncode == of_role.result().returncode == 3
+    told, fed = doctor.result(), feeding.result()
     assert told.returncode == 3
     assert b"superfan broker" in told.stdout
-    fed = superfan("feed", "-", env=away, stdin=b"{}\n")
     assert fed.returncode == 1
     assert b"Traceback" not in fed.stderr
 

@@ -79,11 +79,11 @@ def test_memory_grows_with_authors_not_with_posts(tmp_path: Path, monkeypatch: p
     """Ten times the posts of the same authors need no more memory, past what the window keeps."""
     monkeypatch.setattr(backtesting, "BATCH", 16)  # a batch is small beside what would pile up
     settings = config(tmp_path)
-    small = posts_file(tmp_path, 4, 4 * 60, every=7)
+    small = posts_file(tmp_path, 2, 2 * 60, every=7)
     backtesting.run(settings, posts=[small], out=tmp_path / "few")  # loads what is loaded once for all
-    nothing = peak(settings, posts_file(tmp_path, 4, 0), tmp_path / "none")
+    nothing = peak(settings, posts_file(tmp_path, 2, 0), tmp_path / "none")
     few = peak(settings, small, tmp_path / "few") - nothing
-    many = peak(settings, posts_file(tmp_path, 4, 4 * 600, every=7), tmp_path / "many") - nothing
+    many = peak(settings, posts_file(tmp_path, 2, 2 * 600, every=7), tmp_path / "many") - nothing
     assert many < 1.5 * few
 
 
