@@ -76,6 +76,22 @@ def decode_customer(value: bytes) -> Customer:
     return customer
 
 
+def decode_customer_record(key: bytes | None, value: bytes | None) -> tuple[str, Customer | None]:
+    """The customer id that is the key of a record of `customers`, and the customer; null where the record
+    deletes. Raises `Rejected`, for a key that is not the customer's id, too."""
+    try:
+        customer_id = (key or b"").decode()
+    except UnicodeDecodeError:
+        raise Rejected(Reason.BAD_ID, "the key is not UTF-8") from None
+    check_id("key", customer_id)
+    if value is None:
+        return customer_id, None
+    customer = decode_customer(value)
+    if customer.customer_id != customer_id:
+        raise Rejected(Reason.BAD_ID, "the record's key is not its customer_id")
+    return customer_id, customer
+
+
 def decode_feedback(value: bytes) -> Feedback:
     """Checked feedback with a key of the form `brand/platform:author_id`; raises `Rejected`."""
     try:

@@ -42,6 +42,20 @@ def payload_of(value: bytes | None) -> tuple[str | None, str]:
     return text, "utf-8"
 
 
+def value_of(letter: DeadLetter) -> bytes | None:
+    """The record's value as it was; raises `Rejected` where the payload was cut, or is not what it says."""
+    if letter.payload is None:
+        return None
+    if letter.payload_encoding == "utf-8":
+        return letter.payload.encode()
+    if letter.payload_encoding != "base64":
+        raise Rejected(Reason.TOO_LARGE, f"only its first {MAX_PAYLOAD} bytes were kept")
+    try:
+        return base64.b64decode(letter.payload, validate=True)
+    except ValueError:
+        raise Rejected(Reason.WRONG_TYPE, "the payload is no base64") from None
+
+
 def dead_letter(
     rejection: Rejected, value: bytes | None, *, topic: str, partition: int, offset: int, at_ms: int
 ) -> DeadLetter:

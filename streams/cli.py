@@ -9,12 +9,13 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 from kafka.errors import KafkaError
@@ -35,7 +36,7 @@ from typer.exceptions import TyperException
 from models.errors import SuperfanError, UsageError
 from models.tables import TIER_PRESETS
 from streams import logs
-from streams.printing import Output, print_findings, print_rows, printable
+from streams.printing import Output, print_fields, print_findings, print_rows, printable
 from streams.roles import Role
 from streams.settings import Settings, config_path, load
 
@@ -452,6 +453,49 @@ def tick(
 
 
 @app.command()
+def forget(
+    platform: Annotated[str, typer.Argument(help="Where the person is known, such as x.")],
+    author_id: Annotated[str, typer.Argument(help="Their author id there.")],
+    forever: Annotated[
+        bool, typer.Option("--object", help="Nor is anything counted that comes later.")
+    ] = False,
+) -> None:
+    """Forget a person: nothing that they wrote until now counts, what was published of them is deleted.
+
+    The topics of posts keep what they hold until it is 28 days old.
+
+    Examples:
+
+    - `superfan forget x 2244994945`
+    - `superfan forget x 2244994945 --object`
+    """
+    from models.customers import Erasure, decode_erasure
+    from models.outcomes import Rejected
+    from models.records import encode
+    from models.times import rfc3339
+    from streams import feeding
+    from streams.topics import ERASURES
+
+    now = rfc3339(time.time_ns() // 1_000_000)
+    mode: Literal["erase", "object"] = "object" if forever else "erase"
+    value = encode(Erasure(platform=platform, author_id=author_id, mode=mode, at=now))
+    try:
+        decode_erasure(value)
+    except Rejected as rejected:
+        raise typer.BadParameter(rejected.detail) from None
+    client = feeding.producer(_settings())
+    try:
+        feeding.send(client, [value], topic=ERASURES)
+    finally:
+        client.close()
+    later = "does not count either" if forever else "counts again"
+    talk.print(
+        printable(f"{platform}:{author_id} is being forgotten; what they write later {later}."),
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def backtest(
     posts: Annotated[list[Path], typer.Option(help="Files of posts; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for profiles, candidates and dead letters.")],
@@ -764,6 +808,97 @@ def dead_letters_list(
     print_rows(
         output, read_dead_letters(_settings(), reason=reason, limit=limit, short=output is Output.TABLE)
     )
+
+
+@dead_letters_app.command("show")
+def dead_letters_show(
+    place: Annotated[
+        str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="Where the record was, as `list` says.")
+    ],
+    output: Out = Output.TABLE,
+) -> None:
+    """One dead letter, whole: why the record could not be used, and all of it.
+
+    Examples:
+
+    - `superfan dead-letters show mentions/3/1041`
+    - `superfan dead-letters show mentions/3/1041 -o json | jq -r .payload`
+    """
+    import msgspec
+
+    from streams.reading import read_dead_letter
+
+    try:
+        topic, partition, offset = place.split("/")
+        where = topic, int(partition), int(offset)
+    except ValueError:
+        raise typer.BadParameter(f"{place!r} is no TOPIC/PARTITION/OFFSET such as mentions/3/1041") from None
+    found = read_dead_letter(_settings(), *where)
+    if found is None:
+        raise SuperfanError(
+            f"There is no dead letter of {place}",
+            "nothing was rejected there, or it was more than 28 days ago",
+            "look with `superfan dead-letters list`",
+        )
+    row = msgspec.to_builtins(found)
+    if output is Output.TABLE:
+        print_fields(row)
+    else:
+        print_rows(output, [row])
+
+
+class Policy(StrEnum):
+    """What to do at a record that would be rejected again."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+@dead_letters_app.command("replay")
+def dead_letters_replay(
+    reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send at most so many.")] = None,
+    policy: Annotated[
+        Policy, typer.Option(help="At a record that would be rejected again: stop there, or skip it.")
+    ] = Policy.STOP,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; say what would be sent.")] = False,
+    output: Out = Output.TABLE,
+) -> None:
+    """Send dead letters back to their topics, when what they were rejected for is mended.
+
+    What today's settings would reject again is not sent, nor a customer or feedback that a later record
+    replaced. A post that was sent before counts once.
+
+    Examples:
+
+    - `superfan dead-letters replay --dry-run`
+    - `superfan dead-letters replay --reason no_lawful_basis --limit 100`
+    - `superfan dead-letters replay --policy skip`
+    """
+    from streams.replaying import Outcome, ReplayError, replay
+
+    counts: Counter[Outcome] = Counter()
+    stopped: list[ReplayError] = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        skip = policy is Policy.SKIP
+        try:
+            for row in replay(settings, reason=reason, limit=limit, skip=skip, dry_run=dry_run):
+                counts[row.outcome] += 1
+                yield row._asdict()
+        except ReplayError as error:
+            stopped.append(error)  # told when what was sent before it is printed
+
+    settings = _settings()
+    print_rows(output, rows())
+    talk.print(
+        f"{'Would send' if dry_run else 'Sent'} {counts[Outcome.SENT]:,}; left "
+        f"{counts[Outcome.REFUSED]:,} that would be rejected again, "
+        f"{counts[Outcome.SUPERSEDED]:,} that a later record replaced.",
+        soft_wrap=True,
+    )
+    if stopped:
+        raise stopped[0]
 
 
 @app.command()

@@ -74,11 +74,11 @@ def send(
             raise _refused(routed.topic, error) from None
         sent[routed.topic] += 1
         if len(futures) >= 1000:
-            _confirm(futures)
+            confirm(futures)
             advance(len(futures))
             futures.clear()
     client.flush()
-    _confirm(futures)
+    confirm(futures)
     advance(len(futures))
     return sent
 
@@ -87,12 +87,13 @@ def send_ticks(client: KafkaProducer, day: int, partitions: int) -> None:
     """Let a day begin: one record to every partition of `ticks`. Raises `FeedError`."""
     value = encode(TickRecord(day=iso_day(day)))
     try:
-        _confirm([client.send(TICKS, value=value, partition=partition) for partition in range(partitions)])
+        confirm([client.send(TICKS, value=value, partition=partition) for partition in range(partitions)])
     except KafkaError as error:
         raise _refused(TICKS, error) from None
 
 
-def _confirm(futures: list[Any]) -> None:
+def confirm(futures: Iterable[Any]) -> None:
+    """Returns when the broker has confirmed all; raises `FeedError` when it refused one."""
     for future in futures:
         try:
             future.get(timeout=60)

@@ -50,6 +50,16 @@ def print_table(rows: list[Mapping[str, Any]]) -> None:
     out_console().print(table)
 
 
+def print_fields(row: Mapping[str, Any]) -> None:
+    """One row on standard output, a field a line, nothing cut."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, cell in row.items():
+        table.add_row(name.replace("_", " "), _cell(cell))
+    out_console().print(table)
+
+
 def print_findings(findings: Iterable[tuple[str, bool, str, str]]) -> None:
     """Checks on standard output, `(check, ok, found, fix)` each; where one is not well, the fix below it."""
     table = Table.grid(padding=(0, 2, 0, 0))

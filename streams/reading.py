@@ -42,13 +42,24 @@ def read_dead_letters(
 ) -> Iterator[dict[str, Any]]:
     """Dead letters as rows, the newest first, those that were there when the reading began; `short` cuts
     long texts."""
-    letters = (_decoder.decode(record.value) for record in newest_first(settings, DEAD_LETTERS))
+    letters = _dead_letters(settings)
     for found in islice((one for one in letters if reason is None or one.reason == reason), limit):
         row = msgspec.to_builtins(found)
         if short:
             del row["payload_encoding"]
             row |= {name: _cut(row[name]) for name in ("detail", "payload")}
         yield row
+
+
+def read_dead_letter(settings: Settings, topic: str, partition: int, offset: int) -> DeadLetter | None:
+    """The newest dead letter of the record that was at this place; null when there is none."""
+    place = topic, partition, offset
+    found = (one for one in _dead_letters(settings) if (one.topic, one.partition, one.offset) == place)
+    return next(found, None)
+
+
+def _dead_letters(settings: Settings) -> Iterator[DeadLetter]:
+    return (_decoder.decode(record.value) for record in newest_first(settings, DEAD_LETTERS))
 
 
 def records(settings: Settings, topic: str) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from models.codec import Codec
-from models.customers import decode_customer
+from models.customers import decode_customer_record
 from models.facts import HandleFact, decode_handle_fact
 from models.joining import (
     Addressed,
@@ -15,7 +15,6 @@ from models.joining import (
     update_handle,
 )
 from models.outcomes import Reason, Rejected
-from models.posts import check_id
 from models.records import encode
 from streams import topics
 from streams.deadletters import DeadLetters
@@ -31,10 +30,7 @@ def customer_step(customers: KeyedState, dead_letters: DeadLetters) -> Step:
 
     def step(work: Work) -> None:
         try:
-            customer_id = _customer_key(work)
-            customer = decode_customer(work.value) if work.value is not None else None
-            if customer is not None and customer.customer_id != customer_id:
-                raise Rejected(Reason.BAD_ID, "the record's key is not its customer_id")
+            customer_id, customer = decode_customer_record(work.key, work.value)
         except Rejected as rejection:
             dead_letters.reject(work, rejection)
             return
@@ -87,15 +83,6 @@ def _forward(work: Work, read: Callable[[bytes], Addressed], dead_letters: DeadL
         return
     dead_letters.accept()
     _send(work, (addressed,))
-
-
-def _customer_key(work: Work) -> str:
-    try:
-        customer_id = (work.key or b"").decode()
-    except UnicodeDecodeError:
-        raise Rejected(Reason.BAD_ID, "the key is not UTF-8") from None
-    check_id("key", customer_id)
-    return customer_id
 
 
 def _send(work: Work, facts: Collection[Addressed]) -> None:

@@ -12,6 +12,8 @@ from threading import Thread
 
 import pytest
 
+from models.customers import decode_erasure
+from models.times import instant
 from streams.broker import Broker
 from streams.reading import records
 from streams.settings import DEMO_CONFIG, Settings, load
@@ -32,6 +34,7 @@ RUN_HERE = {
     "superfan feed posts.jsonl",
     "superfan lag",
     "superfan tick",
+    "superfan forget PLATFORM AUTHOR_ID",
     "superfan backtest",
     "superfan backtest --posts posts.jsonl --compare candidate.toml --out results",
     "superfan tune",
@@ -43,12 +46,14 @@ RUN_HERE = {
     "superfan candidates tail",
     "superfan report",
     "superfan dead-letters list",
+    "superfan dead-letters show PLACE",
     "superfan doctor",
     "superfan health",
     "superfan config",
     "superfan broker",
 }
 RUN_ELSEWHERE = {
+    "superfan dead-letters replay": "tests/integration/test_replaying.py",
     "superfan exporter": "tests/ops/test_live.py",
     "make demo": "tests/integration/test_demo.py",
     "superfan demo": "tests/integration/test_demo.py",
@@ -226,7 +231,11 @@ def test_dead_letters_are_listed_with_their_reasons(env: dict[str, str]) -> None
     listed = superfan("dead-letters", "list", "-o", "json", env=env)
     assert len(listed.stdout.splitlines()) == 26
     future = superfan("dead-letters", "list", "--reason", "future", "-o", "json", env=env)
-    assert [json.loads(line)["reason"] for line in future.stdout.splitlines()] == ["future"]
+    (letter,) = map(json.loads, future.stdout.splitlines())
+    assert letter["reason"] == "future"
+    place = f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
+    shown = superfan("dead-letters", "show", place, "-o", "json", env=env)
+    assert json.loads(shown.stdout) == letter
 
 
 def test_lag_is_told_by_role_and_topic(env: dict[str, str]) -> None:
@@ -248,6 +257,22 @@ def test_a_day_begins_on_every_partition(env: dict[str, str], settings: Settings
         refused = superfan("tick", "--day", day, env=env)
         assert refused.returncode == 2
         assert day.encode() in refused.stderr
+
+
+def test_a_person_is_forgotten_by_one_command(env: dict[str, str], settings: Settings) -> None:
+    """`forget` sends the erasure that a worker reads; what nobody can be is wrong usage."""
+    before = time.time()
+    for arguments in (["x", "no:body"], ["x", "nobody", "--object"]):
+        done = superfan("forget", *arguments, env=env)
+        assert done.returncode == 0, done.stderr
+    sent = sorted((record.key, decode_erasure(record.value)) for record in records(settings, "erasures"))
+    assert [(key, one.author_id, one.mode) for key, one in sent] == [
+        (b"x:no:body", "no:body", "erase"),
+        (b"x:nobody", "nobody", "object"),
+    ]
+    assert all(int(before) <= instant(one.at) / 1000 <= time.time() for _, one in sent)
+    for nobody in (["friendster", "1"], ["x", " "]):
+        assert superfan("forget", *nobody, env=env).returncode == 2
 
 
 def test_all_is_well_when_it_is(env: dict[str, str], settings: Settings, tmp_path: Path) -> None:
@@ -529,6 +554,7 @@ def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> Non
         "lag",
         "exporter",
         "tick",
+        "forget",
         "backtest",
         "tune",
         "annotate",
@@ -539,6 +565,8 @@ def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> Non
         "candidates show",
         "dead-letters",
         "dead-letters list",
+        "dead-letters show",
+        "dead-letters replay",
         "doctor",
         "health",
         "config",
