@@ -63,11 +63,11 @@ def _dead_letters(settings: Settings) -> Iterator[DeadLetter]:
 
 
 def records(settings: Settings, topic: str) -> Iterator[Any]:
-    """Every record of a topic up to its end as it is now, partition by partition."""
+    """Every record of a topic up to its end as it is when the reading begins, partition by partition."""
     with _onlooker(settings) as consumer:
-        for partition in sorted(consumer.partitions_for_topic(topic) or ()):
-            tp = TopicPartition(topic, partition)
-            yield from _between(consumer, tp, *_bounds(consumer, tp))
+        tps = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        for tp, bounds in [(tp, _bounds(consumer, tp)) for tp in tps]:
+            yield from _between(consumer, tp, *bounds)
 
 
 def newest_first(settings: Settings, topic: str) -> Iterator[Any]:

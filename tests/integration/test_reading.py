@@ -1,5 +1,6 @@
 """What is read of a topic, and in which order."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from models.outcomes import Reason, Rejected
 from models.records import encode
 from streams import admin, feeding, reading
 from streams.broker import Broker
-from streams.topics import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS, MENTIONS
 from tests.running import settings_for
 
 
@@ -38,3 +39,19 @@ def test_dead_letters_come_newest_first(
     assert offsets() == [*range(19, -1, -1)]
     assert offsets(limit=3) == [19, 18, 17]
     assert offsets(limit=3, reason="not_json") == [18, 16, 14]
+
+
+def test_what_comes_while_a_topic_is_read_is_not_read(own_broker: Broker, tmp_path: Path) -> None:
+    """Not on a partition either whose turn has not come: a replay must not send what it caused itself."""
+    settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
+    with admin.admin_client(settings) as client:
+        admin.apply(client, settings)
+    with closing(feeding.producer(settings)) as producer:
+        for partition in (0, 1):
+            producer.send(MENTIONS, b"before", partition=partition).get(30)
+        found = reading.records(settings, MENTIONS)
+        values = [next(found).value]
+        for partition in (0, 1):
+            producer.send(MENTIONS, b"meanwhile", partition=partition).get(30)
+        values += [record.value for record in found]
+    assert values == [b"before", b"before"]
