@@ -140,16 +140,16 @@ def wait_until_done(
 
 def compacted(settings: Settings, topic: str) -> dict[str, dict[str, Any]]:
     """What a reader of a compacted topic ends up with, the revisions left out."""
-    kind = Profile if topic == "profiles" else Candidate
-    found: dict[str, dict[str, Any]] = {}
+    decoder = msgspec.json.Decoder(Profile if topic == "profiles" else Candidate)
+    found: dict[str, Profile | Candidate] = {}
     for record in records(settings, topic):
         key = record.key.decode()
         if record.value is None:
             found.pop(key, None)
         else:
             # Through the type: a record that the contract's shape does not fit would fail here.
-            found[key] = without_revision(json.loads(encode(msgspec.json.decode(record.value, type=kind))))
-    return found
+            found[key] = decoder.decode(record.value)
+    return {key: without_revision(json.loads(encode(record))) for key, record in found.items()}
 
 
 def written(folder: Path, name: str) -> dict[str, dict[str, Any]]:
