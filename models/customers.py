@@ -114,7 +114,7 @@ def decode_erasure(value: bytes) -> Erasure:
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise rejection_of(error, value) from None
     if erasure.platform not in PLATFORMS:
-        raise Rejected(Reason.UNKNOWN_PLATFORM, f"{erasure.platform[:60]!r}")
+        raise Rejected(Reason.UNKNOWN_PLATFORM, f"{erasure.platform[:60]!r}; known are {sorted(PLATFORMS)}")
     check_id("author_id", erasure.author_id)
     instant(erasure.at)
     return erasure

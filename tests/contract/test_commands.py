@@ -271,8 +271,10 @@ def test_a_person_is_forgotten_by_one_command(env: dict[str, str], settings: Set
         (b"x:nobody", "nobody", "object"),
     ]
     assert all(int(before) <= instant(one.at) / 1000 <= time.time() for _, one in sent)
-    for nobody in (["friendster", "1"], ["x", " "]):
-        assert superfan("forget", *nobody, env=env).returncode == 2
+    for nobody, told in ((["friendster", "1"], b"'mastodon'"), (["x", " "], b"author_id")):
+        refused = superfan("forget", *nobody, env=env)
+        assert refused.returncode == 2
+        assert told in refused.stderr
 
 
 def test_all_is_well_when_it_is(env: dict[str, str], settings: Settings, tmp_path: Path) -> None:
