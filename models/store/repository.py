@@ -29,6 +29,14 @@ _BUSY_MS = 15_000
 _SILENT_MS = 15_000
 """How long a writer may be silent inside a transaction; PostgreSQL then ends it. A process that was paused
 or cut off would keep its rows locked, and whoever took its work over would wait for them for ever."""
+_LOCKED_MS = 20_000
+"""How long a writer waits for another; then it is told, where it would leave a session that waits behind."""
+_PATIENCE = sa.text(
+    "SELECT set_config('idle_in_transaction_session_timeout', :silent, true), "
+    "set_config('lock_timeout', :locked, true)"
+)
+_AT_ONCE = 1_000
+"""Keys that a statement deletes: databases bound the number of parameters."""
 _POSTGRES = {
     "application_name": "superfan",
     "connect_timeout": 10,
@@ -159,8 +167,8 @@ class Store:
         steps: list[tuple[sa.UpdateBase, list[dict[str, Any]]]] = []
         for table, kind in ((table_of(Profile), Profile), (table_of(Candidate), Candidate)):
             puts, deletes = _settled([change for change in changes if _kind(change) is kind])
-            delete = sa.delete(table).where(table.c.key == sa.bindparam("gone"))
-            upsert = self._upsert(table)
+            gone = table.c.key.in_(sa.bindparam("gone", expanding=True))
+            delete, upsert = sa.delete(table).where(gone).returning(table.c.key), self._upsert(table)
             for key in sorted(puts.keys() | deletes):
                 if key in deletes:
                     _add(steps, delete, {"gone": key})
@@ -184,7 +192,7 @@ class Store:
             index_elements=["key"],
             set_={column.name: insert.excluded[column.name] for column in table.columns},
             where=insert.excluded.revision > table.c.revision,
-        )
+        ).returning(table.c.key)
 
     # --- reading
 
@@ -297,7 +305,7 @@ class Store:
         """Commits at the end of the block; nothing of it stays when the block raises."""
         with named(self._url, verb), self._engine.begin() as connection:
             if self._postgres:
-                connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_SILENT_MS}")
+                connection.execute(_PATIENCE, {"silent": str(_SILENT_MS), "locked": str(_LOCKED_MS)})
             else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # a later lock could not be waited for
             yield connection
@@ -371,5 +379,14 @@ def _add(
 
 
 def _execute(connection: sa.Connection, statement: sa.UpdateBase, rows: list[dict[str, Any]]) -> int:
-    """How many rows the statement changed, run once for each of `rows`."""
-    return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+    """How many rows the statement changed for `rows`.
+
+    It asks for the keys, so that many rows are one statement and one answer. Without, the driver sends a row
+    after the other and waits for none: who is paused in the middle of that is not idle to PostgreSQL, and
+    would keep its locks.
+    """
+    if not isinstance(statement, sa.Delete):
+        return len(connection.execute(statement, rows).all())
+    keys = [row["gone"] for row in rows]
+    parts = [keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE)]
+    return sum(len(connection.execute(statement, {"gone": part}).all()) for part in parts)

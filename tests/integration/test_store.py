@@ -444,6 +444,41 @@ def test_a_writer_that_falls_silent_holds_nobody_up(
         assert other.profile(PROFILE.key) == profile(2)
 
 
+def test_every_statement_of_a_batch_waits_for_its_answer(store: Store) -> None:
+    """Rows that the driver sends one by one leave PostgreSQL waiting in a way that it does not end."""
+    batch = [profile(1, f"Brand/x:{n}") for n in range(300)]
+    gone = [Delete(Profile, f"Brand/x:{n}") for n in range(100, 200)]
+    many: list[bool] = []
+
+    def note(_: sa.Connection, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
+        many.append(isinstance(parameters, list))  # parameters of a statement for each row
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        assert store.apply(batch).written == 300
+        assert store.apply([*gone, profile(2, "Brand/x:0")]) == Applied(1, 0, 100)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert many
+    assert not any(many)
+
+
+def test_a_writer_waits_for_another_only_so_long(server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is a passing trouble, and no session of it stays behind to wait."""
+    monkeypatch.setattr(repository, "_LOCKED_MS", 300)
+    url = server.new_database()
+    with closing(Store(url)) as store:
+        store.migrate()
+        store.apply([profile(1)])
+        with sql(url) as other:
+            other.exec_driver_sql("UPDATE profiles SET score = 1")
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                store.apply([profile(2)])
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            assert other.exec_driver_sql(waiting).scalar() == 0
+        assert store.apply([profile(2)]) == Applied(1, 0, 0)
+
+
 class Said(psycopg.OperationalError):
     """What PostgreSQL says under a code."""
 
