@@ -489,10 +489,8 @@ def forget(
     finally:
         client.close()
     later = "does not count either" if forever else "counts again"
-    talk.print(
-        printable(f"{platform}:{author_id} is being forgotten; what they write later {later}."),
-        soft_wrap=True,
-    )
+    said = f"{platform}:{author_id} is being forgotten; what they write later {later}."
+    talk.print(Text(printable(said)), soft_wrap=True)  # an id is no markup
 
 
 @app.command()

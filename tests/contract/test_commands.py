@@ -262,13 +262,14 @@ def test_a_day_begins_on_every_partition(env: dict[str, str], settings: Settings
 def test_a_person_is_forgotten_by_one_command(env: dict[str, str], settings: Settings) -> None:
     """`forget` sends the erasure that a worker reads; what nobody can be is wrong usage."""
     before = time.time()
-    for arguments in (["x", "no:body"], ["x", "nobody", "--object"]):
+    for arguments in (["x", "x:[/red]"], ["x", "nobody", "--object"]):
         done = superfan("forget", *arguments, env=env)
         assert done.returncode == 0, done.stderr
+        assert f"x:{arguments[1]} is being forgotten".encode() in done.stderr
     sent = sorted((record.key, decode_erasure(record.value)) for record in records(settings, "erasures"))
     assert [(key, one.author_id, one.mode) for key, one in sent] == [
-        (b"x:no:body", "no:body", "erase"),
         (b"x:nobody", "nobody", "object"),
+        (b"x:x:[/red]", "x:[/red]", "erase"),
     ]
     assert all(int(before) <= instant(one.at) / 1000 <= time.time() for _, one in sent)
     for nobody, told in ((["friendster", "1"], b"'mastodon'"), (["x", " "], b"author_id")):
