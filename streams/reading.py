@@ -22,7 +22,7 @@ CHUNK = 500
 """records of a partition that are read at once when the newest come first"""
 POLL_MS = 200
 """how long a follower waits for records before it asks again whether to go on"""
-_decoder = msgspec.json.Decoder(DeadLetter)
+decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
 _candidate = msgspec.json.Decoder(Candidate)
 
 
@@ -59,7 +59,7 @@ def read_dead_letter(settings: Settings, topic: str, partition: int, offset: int
 
 
 def _dead_letters(settings: Settings) -> Iterator[DeadLetter]:
-    return (_decoder.decode(record.value) for record in newest_first(settings, DEAD_LETTERS))
+    return (decode_dead_letter(record.value) for record in newest_first(settings, DEAD_LETTERS))
 
 
 def records(settings: Settings, topic: str) -> Iterator[Any]:

@@ -6,8 +6,6 @@ from contextlib import ExitStack, closing
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-import msgspec
-
 from models.customers import decode_customer_record
 from models.dead_letters import DeadLetter, value_of
 from models.errors import SuperfanError
@@ -15,12 +13,11 @@ from models.joining import erasure_fact, feedback_fact
 from models.outcomes import Reason, Rejected
 from models.posts import decode_post
 from streams import feeding, topics
-from streams.reading import records
+from streams.reading import decode_dead_letter, records
 from streams.settings import Settings
 
 CHUNK = 500
 """records that are confirmed at a time"""
-_letter = msgspec.json.Decoder(DeadLetter)
 
 
 class ReplayError(SuperfanError):
@@ -103,7 +100,7 @@ def _judged(settings: Settings, reason: str | None) -> Iterator[_Judged]:
     refuse, superseded = _checks(settings), _superseded(settings)
     seen: set[tuple[str, int, int]] = set()
     for record in records(settings, topics.DEAD_LETTERS):
-        letter = _letter.decode(record.value)
+        letter = decode_dead_letter(record.value)
         place = (letter.topic, letter.partition, letter.offset)
         if place in seen or reason not in {None, letter.reason}:
             continue
