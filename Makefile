@@ -99,7 +99,7 @@ train: $(VENV)/train.stamp ## train the text pipeline anew, an hour and three qu
 
 evaluate: $(VENV)/evaluate.stamp ## measure the text pipeline beside baselines; DATA= names the folder of the corpora
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/, ner/ and airline/"; exit 2; }
-	@$(BIN)/python -m nlp.evaluate --data "$(DATA)" --json evaluate.json $(EVALUATE_ARGS)
+	@$(BIN)/python -m nlp.training.evaluate --data "$(DATA)" --json evaluate.json $(EVALUATE_ARGS)
 
 judge: $(VENV)/demo.stamp ## worlds of known truth: how well fans are found, beside simpler rankings; DATA= as for evaluate
 	@test -n "$(DATA)" || { echo "Set DATA= to the folder that holds sentiment/, targeted/, irony/ and airline/"; exit 2; }

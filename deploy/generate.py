@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from streams import asyncapi, strimzi
+from streams.contract import asyncapi, strimzi
 from streams.settings import TopicSettings
 
 DEPLOY = Path(__file__).parent

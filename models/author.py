@@ -15,15 +15,15 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 import msgspec
 
 from models import ring
-from models.brands import Brand
-from models.candidates import Candidate, Profile, State
-from models.customers import normal_handle
+from models.brand import Brand
+from models.candidate import Candidate, Profile, State
+from models.customer import normal_handle
 from models.decision import Because, Standing, Verdict, decide
 from models.explanation import QuoteMark, explain, summarise
 from models.facts import AnyAuthorFact, CustomerLink, ErasureAsked, FeedbackGiven
-from models.opinions import Opinion
-from models.posts import candidate_key
-from models.records import encode
+from models.opinion import Opinion
+from models.post import candidate_key
+from models.record import encode
 from models.rules import Rules
 from models.signals import Trade
 from models.times import DAY_MS, day_of

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from models import scoring
-from models.candidates import State
+from models.candidate import State
 from models.decision import Verdict
-from models.records import Record
+from models.record import Record
 from models.rules import Rules
 
 Change = Literal["agree", "enters", "leaves", "moves"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models import scoring
-from models.candidates import CustomerLabel, State
+from models.candidate import CustomerLabel, State
 from models.ring import Days
 from models.rules import Component, Rules
 from models.tables import Rate, benchmark

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from models import scoring
-from models.candidates import (
+from models.candidate import (
     Authenticity,
     Candidate,
     Counts,

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from models.customers import Customer
-from models.records import Record
+from models.customer import Customer
+from models.record import Record
 
 
 class AuthorFact(Record, frozen=True, tag_field="kind"):

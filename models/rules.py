@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.brands import Catalogue
-from models.candidates import CustomerLabel
+from models.brand import Catalogue
+from models.candidate import CustomerLabel
 from models.tables import DIGEST, TIER_PRESETS
 
 Component = Literal["enthusiasm", "volume", "customer", "reach", "engagement", "niche", "closeness"]

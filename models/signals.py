@@ -5,7 +5,7 @@ No words of the bio are kept: only what they show.
 
 from typing import Literal
 
-from models.records import Record
+from models.record import Record
 
 Trade = Literal["selling", "staff"]
 """A post that sells, or that speaks for the company: nobody's praise as a customer."""

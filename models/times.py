@@ -6,7 +6,7 @@ An instant is an integer of epoch milliseconds; a day is an integer of days sinc
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
-from models.outcomes import Reason, Rejected
+from models.rejection import Reason, Rejected
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000

@@ -27,7 +27,7 @@ from spacy.language import Language
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span
 
-from models.brands import Brand
+from models.brand import Brand
 from nlp.lexicon import lexicon
 from nlp.tokenizer import words_of
 

@@ -17,7 +17,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from models.annotations import Cue
+from models.annotation import Cue
 from models.signals import Trade
 from nlp.tokenizer import words_of
 

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from models.annotations import Annotation
-from models.brands import Brand
-from models.opinions import EnrichedPost, opinions
-from models.outcomes import Dropped, DropReason, Rejected
-from models.posts import Post, author_key, decode_post
-from models.records import encode
+from models.annotation import Annotation
+from models.brand import Brand
+from models.opinion import EnrichedPost, opinions
+from models.post import Post, author_key, decode_post
+from models.record import encode
+from models.rejection import Dropped, DropReason, Rejected
 from models.signals import Signals
 from nlp.pipeline import Annotator, TextIn
 from nlp.signals import SignalReader

@@ -10,9 +10,9 @@ from typing import Literal
 
 from spacy.vocab import Vocab
 
-from models.annotations import MAX_TEXT, Annotation, Sentiment
-from models.opinions import mean_of
-from models.records import Record
+from models.annotation import MAX_TEXT, Annotation, Sentiment
+from models.opinion import mean_of
+from models.record import Record
 from nlp.pipeline import Annotator, Target, TextIn
 from nlp.tokenizer import PostTokenizer
 

@@ -13,8 +13,8 @@ from spacy.tokens import Doc, Span
 from spacy.util import load_config, load_model_from_config
 from threadpoolctl import ThreadpoolController
 
-from models.annotations import MAX_TEXT, Annotation, BrandMention, Entity, TargetMention
-from models.brands import Brand
+from models.annotation import MAX_TEXT, Annotation, BrandMention, Entity, TargetMention
+from models.brand import Brand
 from nlp import (  # noqa: F401 -- they register the components
     cues,
     encoder,

@@ -17,7 +17,7 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from models.annotations import Label, Sentiment
+from models.annotation import Label, Sentiment
 from nlp.encoder import BATCH, batches, types_of, vectors_of
 from nlp.network import Floats, Ints, Place, network
 from nlp.tokenizer import EMOJI, EMOTICON, words_of

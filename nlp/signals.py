@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from models.annotations import Annotation
-from models.brands import Brand
-from models.posts import Post
+from models.annotation import Annotation
+from models.brand import Brand
+from models.post import Post
 from models.signals import BioSignals, Signals
 from models.tables import NICHES
 

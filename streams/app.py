@@ -9,18 +9,19 @@ from functools import partial
 
 from models.author import Fold
 from models.store import Store
-from streams import daily, topics
+from streams import topics
+from streams.agents import daily
+from streams.agents.annotators import Annotators
+from streams.agents.dead_letters import DeadLetters
 from streams.agents.enrich import enrich_step
 from streams.agents.facts import customer_step, erasure_step, feedback_step, handle_step
 from streams.agents.profile import Authors, enriched_step, fact_step, tick_step
+from streams.agents.shadow import shadow_of
 from streams.agents.sink import Sink
-from streams.annotators import Annotators
-from streams.deadletters import DeadLetters
 from streams.delivery import ReliableApp, agent, batch_agent, long_agent
+from streams.delivery.state import KeyedState
 from streams.roles import ROLES, Role
 from streams.settings import Settings
-from streams.shadow import shadow_of
-from streams.state import KeyedState
 
 MAX_POLL = 1000
 SINK_BATCH = 500

@@ -35,14 +35,14 @@ from typer.exceptions import TyperException
 
 from models.errors import SuperfanError, UsageError
 from models.tables import TIER_PRESETS
-from streams import logs
-from streams.printing import Output, print_fields, print_findings, print_rows, printable
+from streams.ops import logs
 from streams.roles import Role
 from streams.settings import Settings, config_path, load
+from streams.views.output import Output, print_fields, print_findings, print_rows, printable
 
 if TYPE_CHECKING:
     from models.store import Store
-    from streams.health import Finding
+    from streams.ops.health import Finding
 
 talk = Console(stderr=True, highlight=False)
 log = logging.getLogger(__name__)
@@ -263,7 +263,7 @@ def broker(
     - `superfan broker`
     - `superfan broker --port 19092 --data-dir /var/lib/superfan`
     """
-    from streams.broker import run_foreground
+    from streams.broker.embedded import run_foreground
 
     run_foreground(data_dir=data_dir, port=port, console=talk)
 
@@ -277,7 +277,7 @@ def topics_list(output: Out = Output.TABLE) -> None:
     - `superfan topics list`
     - `superfan topics list -o json`
     """
-    from streams import admin
+    from streams.broker import admin
 
     settings = _settings()
     with admin.admin_client(settings) as client:
@@ -308,7 +308,7 @@ def topics_apply() -> None:
     - `superfan topics apply`
     - `SUPERFAN_TOPICS__PARTITIONS=16 superfan topics apply`
     """
-    from streams import admin
+    from streams.broker import admin
 
     settings = _settings()
     with admin.admin_client(settings) as client:
@@ -331,7 +331,7 @@ def worker(
     - `superfan worker`
     - `superfan worker --role enrich`
     """
-    from streams.stopping import Stop
+    from streams.shutdown import Stop
 
     stop = Stop()  # before what takes a second to import
     from streams.supervision import run_worker
@@ -355,8 +355,8 @@ def exporter(
     - `superfan exporter --port 9465`
     - `SUPERFAN_METRICS__PORT=9464 superfan exporter`
     """
-    from streams.exporter import run_exporter
-    from streams.stopping import Stop
+    from streams.ops.exporter import run_exporter
+    from streams.shutdown import Stop
 
     stop = Stop()
     run_exporter(_settings_of_service("exporter", metrics=None if port is None else {"port": port}), stop)
@@ -371,8 +371,8 @@ def lag_command(output: Out = Output.TABLE) -> None:
     - `superfan lag`
     - `superfan lag -o json`
     """
-    from streams import admin
-    from streams.lag import by_topic, onlooker
+    from streams.broker import admin
+    from streams.broker.lag import by_topic, onlooker
 
     settings = _settings()
     with admin.admin_client(settings) as client, onlooker(settings) as consumer:
@@ -398,7 +398,8 @@ def feed(
     - `superfan feed posts.jsonl.gz --speed 3600`
     - `cat customers.jsonl | superfan feed -`
     """
-    from streams import feeding, lines
+    from streams.broker import feeding
+    from streams.sources import lines
     from streams.topics import FED
 
     if fmt != "superfan":
@@ -435,7 +436,7 @@ def tick(
     - `superfan tick --day 2026-11-20`
     """
     from models.times import day_of, iso_day
-    from streams import feeding
+    from streams.broker import feeding
 
     today = day_of(time.time_ns() // 1_000_000)
     begun = today if day is None else _day(day, "--day")
@@ -469,11 +470,11 @@ def forget(
     - `superfan forget x 2244994945`
     - `superfan forget x 2244994945 --object`
     """
-    from models.customers import Erasure, decode_erasure
-    from models.outcomes import Rejected
-    from models.records import encode
+    from models.customer import Erasure, decode_erasure
+    from models.record import encode
+    from models.rejection import Rejected
     from models.times import rfc3339
-    from streams import feeding
+    from streams.broker import feeding
     from streams.topics import ERASURES
 
     now = rfc3339(time.time_ns() // 1_000_000)
@@ -523,16 +524,17 @@ def backtest(
     - `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict`
     - `superfan backtest --posts posts.jsonl.gz --compare strict.toml --out results -o json`
     """
-    from streams import backtesting, comparing
+    from streams.offline import backtest
+    from streams.views import comparison
 
     if tick is not None:
         _day(tick, "--tick")
     settings = load(config_path(config or _config))
     other = None if compare is None else load(compare)
     if other is not None:
-        comparing.announce(settings, other, talk)
+        comparison.announce(settings, other, talk)
     with _reading("Backtesting", posts) as advance:
-        tally = backtesting.run(
+        tally = backtest.run(
             settings,
             posts=posts,
             customers=customers,
@@ -545,7 +547,7 @@ def backtest(
         )
     talk.print(f"{tally}. Written to {out}.", soft_wrap=True)
     if other is not None:
-        comparing.print_comparison(out / "comparison.jsonl", output, talk)
+        comparison.print_comparison(out / "comparison.jsonl", output, talk)
 
 
 @app.command()
@@ -574,31 +576,31 @@ def tune(
     - `superfan tune --feedback feedback.jsonl --profiles results/profiles.jsonl -o candidate.toml`
     """
     from models import learning
-    from streams import tuning
-    from streams.storage import open_store
+    from streams.offline import tune
+    from streams.store import open_store
 
     source = config_path(config or _config)
     settings = load(source)
     present = settings.weights.model_dump()
-    decided, unusable = tuning.read_feedback(feedback)
+    decided, unusable = tune.read_feedback(feedback)
     if unusable:
         talk.print(f"{unusable:,} lines of {feedback} are no feedback and are left out.", soft_wrap=True)
     if profiles is not None:
-        decisions = tuning.once(tuning.from_file(profiles, decided))
+        decisions = tune.once(tune.from_file(profiles, decided))
     else:
         with open_store(settings) as store:
-            decisions = tuning.once(tuning.from_store(store, decided))
+            decisions = tune.once(tune.from_store(store, decided))
     if missing := len(decided) - len(decisions):
         talk.print(f"{missing:,} of {len(decided):,} decided authors have no profile and are left out.")
     try:
         tuned = learning.tune(decisions, present)
     except learning.TooLittleFeedback as error:
-        raise tuning.TuneError(
+        raise tune.TuneError(
             "There is too little to learn from", str(error), "keep the present weights, and decide about more"
         ) from None
-    tuning.write_settings(target, source, tuned, present)
-    print_rows(fmt, tuning.rows(tuned, present))
-    talk.print(tuning.advice(tuned), soft_wrap=True)
+    tune.write_settings(target, source, tuned, present)
+    print_rows(fmt, tune.rows(tuned, present))
+    talk.print(tune.advice(tuned), soft_wrap=True)
     talk.print(
         f"Written {target}; nothing is switched. Look at it with `superfan backtest --compare {target}`, "
         "or let it judge in the shadow.",
@@ -619,8 +621,8 @@ def annotate(
     - `superfan annotate texts.jsonl`
     - `echo '{"text": "I love my new Fly-Fi @JetBlue"}' | superfan annotate`
     """
-    from streams.annotating import annotate_lines
-    from streams.lines import Files
+    from streams.offline.annotate import annotate_lines
+    from streams.sources.lines import Files
 
     for line in annotate_lines(_settings().brands, Files([file], empty=True).at_hand()):
         sys.stdout.buffer.write(line + b"\n")
@@ -648,7 +650,7 @@ def nlp_explain(
     - `superfan nlp explain "The Acme phone is great, its charger is not" --brand Acme --target charger`
     - `superfan nlp explain "best crew ever" -o json`
     """
-    from streams.explaining import brands_named, explain_text, print_explanation
+    from streams.views.explanation import brands_named, explain_text, print_explanation
 
     catalogue = _settings().brands
     if brand:
@@ -676,8 +678,8 @@ def candidates_list(
     - `superfan candidates list --brand JetBlue --state candidate`
     - `superfan candidates list -o json | head`
     """
-    from streams.board import print_board
-    from streams.storage import open_store
+    from streams.store import open_store
+    from streams.views.board import print_board
 
     settings = _settings()
     with open_store(settings) as store:
@@ -703,8 +705,8 @@ def candidates_show(
     - `superfan candidates show "Southwest/x:ue5927f1ef6"`
     - `superfan candidates show "Southwest/x:ue5927f1ef6" -o json`
     """
-    from streams.board import print_card
-    from streams.storage import find_candidate, open_store
+    from streams.store import find_candidate, open_store
+    from streams.views.board import print_card
 
     settings = _settings()
     with open_store(settings) as store:
@@ -730,10 +732,10 @@ def candidates_tail(
     - `superfan candidates tail --from-beginning --limit 10`
     - `superfan candidates tail -o json | jq .headline`
     """
-    from streams.board import print_changes
-    from streams.printing import reader_left
-    from streams.reading import follow_candidates
-    from streams.stopping import Stop
+    from streams.broker.reading import follow_candidates
+    from streams.shutdown import Stop
+    from streams.views.board import print_changes
+    from streams.views.output import reader_left
 
     stop = Stop()
     settings = _settings()
@@ -766,8 +768,8 @@ def report(
     - `superfan report -o out.html`
     - `superfan report --brand JetBlue --state candidate --limit 20`
     """
-    from streams.reporting import write_report
-    from streams.storage import open_store
+    from streams.store import open_store
+    from streams.views.report import write_report
 
     settings = _settings()
     with open_store(settings) as store, _bar("Reading profiles", None) as advance:
@@ -801,7 +803,7 @@ def dead_letters_list(
     - `superfan dead-letters list --limit 20`
     - `superfan dead-letters list --reason future -o json`
     """
-    from streams.reading import read_dead_letters
+    from streams.broker.reading import read_dead_letters
 
     print_rows(
         output, read_dead_letters(_settings(), reason=reason, limit=limit, short=output is Output.TABLE)
@@ -824,7 +826,7 @@ def dead_letters_show(
     """
     import msgspec
 
-    from streams.reading import read_dead_letter
+    from streams.broker.reading import read_dead_letter
 
     try:
         topic, partition, offset = place.split("/")
@@ -873,7 +875,7 @@ def dead_letters_replay(
     - `superfan dead-letters replay --reason no_lawful_basis --limit 100`
     - `superfan dead-letters replay --policy skip`
     """
-    from streams.replaying import Outcome, ReplayError, replay
+    from streams.broker.dead_letters import Outcome, ReplayError, replay
 
     counts: Counter[Outcome] = Counter()
     stopped: list[ReplayError] = []
@@ -910,7 +912,7 @@ def doctor(output: Out = Output.TABLE) -> None:
     - `superfan doctor`
     - `superfan doctor -o json | jq 'select(.ok | not)'`
     """
-    from streams.health import diagnose
+    from streams.ops.health import diagnose
 
     findings = diagnose(_settings())
     _print_findings(output, findings)
@@ -931,7 +933,7 @@ def health(
     - `superfan health --role enrich`
     - `superfan health -o json`
     """
-    from streams.health import probe
+    from streams.ops.health import probe
 
     findings = probe(_settings(), role.roles)
     _print_findings(output, findings)
@@ -1016,7 +1018,7 @@ def _bar(what: str, total: int | None) -> Iterator[Any]:
 @contextmanager
 def _reading(what: str, files: Sequence[Path]) -> Iterator[Any]:
     """The same by the bytes of files; yields a function of the posts done since, and the bytes read."""
-    from streams.lines import Files
+    from streams.sources.lines import Files
 
     with Progress(
         TextColumn("[bold]{task.description}"),

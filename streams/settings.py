@@ -31,9 +31,9 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import make_url
 
-from models.brands import Brand, Catalogue
+from models.brand import Brand, Catalogue
 from models.errors import UsageError
-from models.posts import PLATFORMS
+from models.post import PLATFORMS
 from models.rules import Customers, Retention, Rules, Thresholds, Tiers, Weights
 
 DEMO_CONFIG = Path(__file__).parent / "demo" / "superfan.toml"

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import uvloop
 
 from models.store import StoreUnavailable
-from streams import admin, endpoint, worker
+from streams import worker
+from streams.agents.shadow import shadow_of
+from streams.broker import admin
+from streams.ops import endpoint
+from streams.ops.liveness import Vitals
 from streams.roles import Role
 from streams.settings import Settings
-from streams.shadow import shadow_of
-from streams.stopping import Stop
-from streams.vitals import Vitals
+from streams.shutdown import Stop
 
 log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0

@@ -5,14 +5,14 @@ Everything that creates, checks, documents or subscribes to a topic reads it her
 
 from dataclasses import dataclass
 
-from models.candidates import Candidate, Profile
-from models.customers import Customer, Erasure, Feedback
-from models.dead_letters import DeadLetter
+from models.candidate import Candidate, Profile
+from models.customer import Customer, Erasure, Feedback
+from models.dead_letter import DeadLetter
 from models.facts import AuthorFact, HandleFact
-from models.opinions import EnrichedPost
-from models.posts import Post
-from models.records import Record
-from models.ticks import TickRecord
+from models.opinion import EnrichedPost
+from models.post import Post
+from models.record import Record
+from models.tick import TickRecord
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -12,14 +12,14 @@ from models.codec import CorruptState
 from models.errors import SuperfanError
 from models.store import Store
 from nlp.enrichment import Enricher
-from streams import meters
-from streams.annotators import Annotators
+from streams.agents.annotators import Annotators
 from streams.app import enrich_app, profile_app, sink_app
 from streams.delivery import DeliveryError, Fenced, ReliableApp
-from streams.logs import words_of
+from streams.ops import meters
+from streams.ops.liveness import BEAT, Vitals
+from streams.ops.logs import words_of
 from streams.roles import Role
 from streams.settings import Settings
-from streams.vitals import BEAT, Vitals
 
 log = logging.getLogger(__name__)
 

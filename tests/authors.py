@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from models.annotations import Annotation, Label, Sentiment
+from models.annotation import Annotation, Label, Sentiment
 from models.author import DELETED, AuthorState, CountedPost, Event, Fold, Position
-from models.brands import Brand
-from models.candidates import Candidate, Profile
-from models.opinions import EnrichedPost, Opinion
-from models.posts import Author, Post, author_key
-from models.records import encode
+from models.brand import Brand
+from models.candidate import Candidate, Profile
+from models.opinion import EnrichedPost, Opinion
+from models.post import Author, Post, author_key
+from models.record import encode
 from models.rules import Rules
 from models.times import DAY_MS
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from streams import backtesting, lines
 from streams.demo import data
+from streams.offline import backtest
 from streams.settings import DEMO_CONFIG, load
+from streams.sources import lines
 
 
 def demo_with(thresholds: str) -> str:
@@ -39,7 +40,7 @@ def customers() -> list[bytes]:
 def yardstick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a backtest of everything."""
     out = tmp_path_factory.mktemp("yardstick")
-    backtesting.run(
+    backtest.run(
         load(DEMO_CONFIG),
         posts=[data("posts.jsonl.gz")],
         customers=data("customers.jsonl.gz"),

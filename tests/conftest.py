@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.broker import Broker, embedded_broker
+from streams.broker.embedded import Broker, embedded_broker
 from tests.bundled import customers, posts, yardstick
 
 __all__ = ["customers", "posts", "yardstick"]

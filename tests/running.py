@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 from kafka import KafkaProducer
 
-from models.candidates import Candidate, Profile
-from models.records import encode
-from streams import admin, feeding
-from streams.broker import Broker
-from streams.lag import lag
-from streams.reading import records
+from models.candidate import Candidate, Profile
+from models.record import encode
+from streams.broker import admin, feeding
+from streams.broker.embedded import Broker
+from streams.broker.lag import lag
+from streams.broker.reading import records
 from streams.roles import Role
 from streams.settings import DEMO_CONFIG, Settings, load
 

@@ -18,7 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 
-from models.candidates import Candidate, Profile
+from models.candidate import Candidate, Profile
 from models.store.failures import StoreError, address, named, shown
 from models.store.tables import CandidateRow, ProfileRow, row_of, storable, table_of, to_json
 

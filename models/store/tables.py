@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from models.candidates import Candidate, Profile, Window
+from models.candidate import Candidate, Profile, Window
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from models.candidates import CostBand
+from models.candidate import CostBand
 
 
 class Rate(NamedTuple):

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from spacy.training import iob_to_biluo
 from spacy.training.iob_utils import tags_to_entities
 
-from nlp import corpora
-from nlp.measures import macro_f1, macro_recall, span_f1
 from nlp.network import TAGS, Network, Place
+from nlp.training import corpora
+from nlp.training.measures import macro_f1, macro_recall, span_f1
 from nlp.training.rows import (
     ASKED,
     LABELS,

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from spacy.training import biluo_to_iob
 from spacy.vocab import Vocab
 
-from nlp import corpora
 from nlp.network import TAGS
 from nlp.tokenizer import PostTokenizer, words_of
+from nlp.training import corpora
 from nlp.training.made import GRAMMAR, contrasts, singles
 
 LABELS = ("positive", "neutral", "negative")

@@ -1,11 +1,12 @@
 """mentions, comments, hashtags -> enriched. Stateless; the text work happens in child processes."""
 
-from models.outcomes import Dropped, Rejected
+from models.rejection import Dropped, Rejected
 from nlp.enrichment import Raw
-from streams import meters, topics
-from streams.annotators import Annotators
-from streams.deadletters import DeadLetters
+from streams import topics
+from streams.agents.annotators import Annotators
+from streams.agents.dead_letters import DeadLetters
 from streams.delivery import BatchStep, Work
+from streams.ops import meters
 
 
 def enrich_step(annotators: Annotators, dead_letters: DeadLetters) -> BatchStep:

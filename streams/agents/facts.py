@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 
 from models.codec import Codec
-from models.customers import decode_customer_record
+from models.customer import decode_customer_record
 from models.facts import HandleFact, decode_handle_fact
-from models.joining import (
+from models.links import (
     Addressed,
     CustomerState,
     HandleState,
@@ -14,12 +14,12 @@ from models.joining import (
     update_customer,
     update_handle,
 )
-from models.outcomes import Reason, Rejected
-from models.records import encode
+from models.record import encode
+from models.rejection import Reason, Rejected
 from streams import topics
-from streams.deadletters import DeadLetters
+from streams.agents.dead_letters import DeadLetters
 from streams.delivery import Step, Work
-from streams.state import KeyedState
+from streams.delivery.state import KeyedState
 
 _customers = Codec(CustomerState)
 _handles = Codec(HandleState)

@@ -5,18 +5,19 @@ from collections.abc import Iterator, Sequence
 
 from models.author import AuthorState, CountedPost, Event, Fold, Outcome, Position, Tick
 from models.codec import Codec
-from models.counting import counted_post
+from models.counted_post import counted_post
 from models.facts import HandleClaimed, decode_author_fact
-from models.joining import handle_key
-from models.outcomes import Reason, Rejected
-from models.posts import author_key
-from models.records import encode
-from models.ticks import Clock, decode_tick
-from streams import meters, topics
-from streams.deadletters import DeadLetters
+from models.links import handle_key
+from models.post import author_key
+from models.record import encode
+from models.rejection import Reason, Rejected
+from models.tick import Clock, decode_tick
+from streams import topics
+from streams.agents.dead_letters import DeadLetters
+from streams.agents.shadow import Shadow
 from streams.delivery import LongStep, Step, Work
-from streams.shadow import Shadow
-from streams.state import KeyedState
+from streams.delivery.state import KeyedState
+from streams.ops import meters
 
 SLICE = 100
 """authors that a tick ages at once: other records wait some ten milliseconds"""

@@ -6,12 +6,13 @@ import time
 
 import msgspec
 
-from models.candidates import Candidate, Profile
-from models.outcomes import Reason, Rejected, rejection_of
+from models.candidate import Candidate, Profile
+from models.rejection import Reason, Rejected, rejection_of
 from models.store import Change, Delete, Store, StoreUnavailable
-from streams import meters, metrics, topics
-from streams.deadletters import DeadLetters
+from streams import topics
+from streams.agents.dead_letters import DeadLetters
 from streams.delivery import Work
+from streams.ops import meters, metrics
 
 log = logging.getLogger(__name__)
 

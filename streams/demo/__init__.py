@@ -24,14 +24,15 @@ from rich.table import Table
 
 from models.errors import SuperfanError, UsageError
 from models.store import Store
-from streams import admin, feeding, lines
-from streams.board import board
-from streams.broker import embedded_broker
-from streams.lag import Lag, lag
-from streams.lines import route
-from streams.reporting import write_report
+from streams.broker import admin, feeding
+from streams.broker.embedded import embedded_broker
+from streams.broker.lag import Lag, lag
 from streams.roles import ROLES, Role
 from streams.settings import DEMO_CONFIG, Settings, load
+from streams.sources import lines
+from streams.sources.lines import route
+from streams.views.board import board
+from streams.views.report import write_report
 
 BOARD_ROWS = 12
 PATIENCE = 600.0

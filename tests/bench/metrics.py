@@ -26,9 +26,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from streams import admin, meters, metrics
-from streams.broker import embedded_broker
-from streams.lag import lag
+from streams.broker import admin
+from streams.broker.embedded import embedded_broker
+from streams.broker.lag import lag
+from streams.ops import meters, metrics
 from streams.roles import Role
 from streams.settings import Settings
 from streams.worker import run

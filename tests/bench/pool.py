@@ -22,13 +22,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from models.posts import Post
+from models.post import Post
 from nlp.enrichment import Enricher, Raw
 from nlp.pipeline import Annotator, TextIn
-from streams import lines
-from streams.annotators import Annotators
+from streams.agents.annotators import Annotators
 from streams.demo import data
 from streams.settings import DEMO_CONFIG, load
+from streams.sources import lines
 
 ALONE = "Annotator alone"
 

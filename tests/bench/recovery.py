@@ -1,7 +1,7 @@
 """How fast a million authors are recovered from their changelog, beside Faust's own tables.
 
 `make bench BENCH=recovery`. The states are folded from generated posts; the same changelog, on the
-same broker, is read by `streams.state` and by a stock Faust table, each in a process of its own.
+same broker, is read by `streams.delivery.state` and by a stock Faust table, each in a process of its own.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from rich.table import Table
 
 from models.author import AuthorState
 from models.codec import Codec
-from streams import admin, topics
-from streams.broker import embedded_broker
+from streams import topics
+from streams.broker import admin
+from streams.broker.embedded import embedded_broker
+from streams.delivery.state import KeyedState, restore
 from streams.settings import DEMO_CONFIG, Settings, load
-from streams.state import KeyedState, restore
 from tests.authors import fold, opinion, post
 
 CHANGELOG = topics.changelog("authors")

@@ -14,9 +14,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from streams import lines
 from streams.demo import data
 from streams.settings import DEMO_CONFIG, load
+from streams.sources import lines
 from tests.chaos import plan, world
 from tests.chaos.running import Outcome, Run
 from tests.databases import postgresql

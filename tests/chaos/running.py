@@ -21,15 +21,16 @@ from kafka.errors import KafkaError
 
 from models.author import AuthorState, Fold
 from models.codec import Codec, version_of
-from models.counting import counted_post
-from models.records import encode
+from models.counted_post import counted_post
+from models.record import encode
 from models.store import Store
 from models.times import day_from_iso
 from nlp.enrichment import Enricher
-from streams import admin, broker, feeding, topics
-from streams.backtesting import Backtest
-from streams.lag import lag
-from streams.reading import records
+from streams import topics
+from streams.broker import admin, embedded, feeding
+from streams.broker.lag import lag
+from streams.broker.reading import records
+from streams.offline.backtest import Backtest
 from streams.settings import Settings
 from tests.chaos import expectation, naive
 from tests.chaos.plan import ALL_ROLES, SESSION, SLOTS, Amounts, Event, draw
@@ -246,7 +247,7 @@ class Run:
         self._world = world
         self._database = database
         self._say = say
-        self._broker = broker.start(folder / "broker")
+        self._broker = embedded.start(folder / "broker")
         self._settings = settings_for(self._broker, database.new_database())
         self._slots = [Slot(number, self._settings, folder) for number in range(SLOTS)]
         self._later: list[tuple[float, Callable[[], None]]] = []
@@ -304,7 +305,7 @@ class Run:
             case "broker restart":
                 self._broker.stop()
                 time.sleep(event.lasts)
-                self._broker = broker.start(self._broker.data_dir, port=self._broker.port)
+                self._broker = embedded.start(self._broker.data_dir, port=self._broker.port)
             case "slow broker":
                 self._slow(event.lasts)
             case "database away":

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from models.annotations import Annotation, Label, Sentiment
-from models.opinions import EnrichedPost, Opinion
-from models.posts import Author, Post, author_key
-from models.records import encode
+from models.annotation import Annotation, Label, Sentiment
+from models.opinion import EnrichedPost, Opinion
+from models.post import Author, Post, author_key
+from models.record import encode
 from nlp.enrichment import Enriched, Enricher, Raw
-from streams import lines, topics
+from streams import topics
 from streams.settings import Settings
+from streams.sources import lines
 
 DAYS = 80
 """days of the generated posts; below the window, so that no order makes one of them late"""

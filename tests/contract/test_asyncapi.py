@@ -12,15 +12,16 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from deploy import generate
-from models.candidates import Candidate, Profile
-from models.customers import decode_customer, decode_erasure, decode_feedback
-from models.dead_letters import DeadLetter
-from models.opinions import EnrichedPost
-from models.outcomes import Reason, Rejected
-from models.posts import PLATFORMS, decode_post
-from models.ticks import decode_tick
+from models.candidate import Candidate, Profile
+from models.customer import decode_customer, decode_erasure, decode_feedback
+from models.dead_letter import DeadLetter
+from models.opinion import EnrichedPost
+from models.post import PLATFORMS, decode_post
+from models.rejection import Reason, Rejected
+from models.tick import decode_tick
 from models.times import LATEST_MS
-from streams import asyncapi, topics
+from streams import topics
+from streams.contract import asyncapi
 from streams.roles import ROLES
 from tests.malformed import malformed
 

@@ -12,10 +12,10 @@ from threading import Thread
 
 import pytest
 
-from models.customers import decode_erasure
+from models.customer import decode_erasure
 from models.times import instant
-from streams.broker import Broker
-from streams.reading import records
+from streams.broker.embedded import Broker
+from streams.broker.reading import records
 from streams.settings import DEMO_CONFIG, Settings, load
 from tests.bundled import looser
 from tests.commands import superfan

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from models.outcomes import Dropped, DropReason, Reason, Rejected
+from models.rejection import Dropped, DropReason, Reason, Rejected
 from nlp.enrichment import Enricher, Raw, Result
-from streams.annotators import Annotators
+from streams.agents.annotators import Annotators
 
 
 class Fragile(Enricher):
@@ -104,7 +104,7 @@ def test_children_end_with_their_parent_even_if_it_is_killed() -> None:
 _HOLD = """
 import asyncio
 from functools import partial
-from streams.annotators import Annotators, _ready
+from streams.agents.annotators import Annotators, _ready
 from tests.integration.test_annotators import Fragile
 
 async def hold():

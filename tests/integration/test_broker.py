@@ -12,9 +12,9 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from streams import admin
-from streams.broker import Broker, embedded_broker
-from streams.kafka_files import BrokerError
+from streams.broker import admin
+from streams.broker.download import BrokerError
+from streams.broker.embedded import Broker, embedded_broker
 from tests.commands import in_namespace
 from tests.running import settings_for
 
@@ -88,7 +88,7 @@ def test_a_folder_in_use_is_a_clear_error_and_left_alone(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second broker touches nothing of the first: neither its settings, nor its log, nor its data."""
-    monkeypatch.setattr("streams.broker.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("streams.broker.embedded.LOCK_SECONDS", 0.2)
     before = _files(broker.data_dir)
     with pytest.raises(BrokerError, match="in use"), embedded_broker(broker.data_dir):
         pass
@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> Non
 
 def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With less room than Kafka needs the broker does not even try."""
-    monkeypatch.setattr("streams.broker.MIN_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr("streams.broker.embedded.MIN_FREE_BYTES", 1 << 62)
     with pytest.raises(BrokerError, match="full"), embedded_broker(tmp_path / "data"):
         pass
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from streams import admin, delivery, worker
-from streams.broker import Broker
-from streams.reading import records
+from streams import delivery, worker
+from streams.broker import admin
+from streams.broker.embedded import Broker
+from streams.broker.reading import records
 from streams.roles import Role
 from streams.settings import Settings
 from tests.authors import enriched

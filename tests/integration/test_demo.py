@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from models.records import encode
+from models.record import encode
 from models.store import Store
 from tests.running import differences, without_revision, written
 

@@ -18,9 +18,10 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 
 from models.store import Store, repository
-from streams import admin, topics
-from streams.broker import Broker, embedded_broker
-from streams.health import Finding, diagnose
+from streams import topics
+from streams.broker import admin
+from streams.broker.embedded import Broker, embedded_broker
+from streams.ops.health import Finding, diagnose
 from streams.roles import Role
 from streams.settings import DEMO_CONFIG, Settings, load
 from tests.databases import PostgreSQL, postgresql

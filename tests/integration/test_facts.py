@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from models.times import day_from_iso
-from streams import admin, backtesting, feeding
-from streams.broker import Broker
-from streams.lag import lag
-from streams.reading import records
+from streams.broker import admin, feeding
+from streams.broker.embedded import Broker
+from streams.broker.lag import lag
+from streams.broker.reading import records
+from streams.offline import backtest
 from streams.roles import Role
 from streams.settings import DEMO_CONFIG, load
-from streams.storage import open_store
+from streams.store import open_store
 from streams.topics import changelog
 from tests.authors import enriched
 from tests.running import (
@@ -121,7 +122,7 @@ def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tm
     }
     for name, values in files.items():
         (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(values))
-    tally = backtesting.run(
+    tally = backtest.run(
         load(DEMO_CONFIG),
         posts=[tmp_path / "posts.jsonl"],
         customers=tmp_path / "customers.jsonl",

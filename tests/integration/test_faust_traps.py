@@ -27,8 +27,8 @@ from kafka.structs import TopicPartition
 from mode import Service
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
-from streams.broker import Broker
-from streams.reading import records
+from streams.broker.embedded import Broker
+from streams.broker.reading import records
 from tests.running import feed_keyed, settings_for
 
 TOPIC = "posts"

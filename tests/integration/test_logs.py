@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from streams import admin, topics
-from streams.broker import Broker
-from streams.reading import records
+from streams import topics
+from streams.broker import admin
+from streams.broker.embedded import Broker
+from streams.broker.reading import records
 from streams.roles import Role
 from streams.settings import DEMO_CONFIG, load
 from tests.malformed import GOOD

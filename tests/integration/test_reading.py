@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from models.dead_letters import dead_letter
-from models.outcomes import Reason, Rejected
-from models.records import encode
-from streams import admin, feeding, reading
-from streams.broker import Broker
+from models.dead_letter import dead_letter
+from models.record import encode
+from models.rejection import Reason, Rejected
+from streams.broker import admin, feeding, reading
+from streams.broker.embedded import Broker
 from streams.topics import DEAD_LETTERS, MENTIONS
 from tests.running import settings_for
 

@@ -5,9 +5,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-from streams import admin, backtesting
-from streams.broker import Broker
+from streams.broker import admin
+from streams.broker.embedded import Broker
 from streams.demo import data
+from streams.offline import backtest
 from streams.settings import DEMO_CONFIG
 from tests.bundled import looser
 from tests.commands import superfan
@@ -37,7 +38,7 @@ def test_the_shadow_is_counted_and_changes_nothing_that_is_published(
     other.write_text(looser())
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
-    backtesting.run(
+    backtest.run(
         settings,
         posts=[tmp_path / "posts.jsonl"],
         customers=data("customers.jsonl.gz"),

@@ -24,13 +24,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
-from models.candidates import Candidate, Profile, Window
+from models.candidate import Candidate, Profile, Window
 from models.store import Applied, Change, Delete, Store, StoreError, StoreUnavailable, repository
 from models.store.failures import named
 from models.store.tables import Base
 from tests.authors import outputs
 from tests.databases import PostgreSQL, postgresql
-from tests.unit.test_decision import FAN
+from tests.unit.models.test_decision import FAN
 
 PROFILE, CANDIDATE = outputs(list(FAN))[0]
 assert CANDIDATE is not None

@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 from models.store import Store
-from streams import admin
-from streams.broker import Broker
-from streams.reading import read_dead_letters
+from streams.broker import admin
+from streams.broker.embedded import Broker
+from streams.broker.reading import read_dead_letters
 from tests.malformed import malformed
 from tests.running import compacted, differences, feed, settings_for, wait_until_done, worker, written
 
@@ -99,7 +99,7 @@ def test_two_workers_share_the_partitions_and_give_the_same_result(
 
 def half_way(settings, share: float = 0.4) -> None:
     """Returns when this share of the posts is enriched and some profiles are out."""
-    from streams.lag import lag
+    from streams.broker.lag import lag
     from streams.roles import Role
 
     deadline = time.monotonic() + 120

@@ -12,10 +12,12 @@ import pytest
 
 from models.codec import version_of
 from models.store import Store
-from streams import admin, backtesting, delivery
-from streams.broker import Broker, embedded_broker
-from streams.lag import lag
-from streams.reading import records
+from streams import delivery
+from streams.broker import admin
+from streams.broker.embedded import Broker, embedded_broker
+from streams.broker.lag import lag
+from streams.broker.reading import records
+from streams.offline import backtest
 from streams.roles import Role
 from streams.settings import DEMO_CONFIG, Settings, load
 from streams.topics import PROFILE_APP, changelog
@@ -82,7 +84,7 @@ def test_a_broker_and_a_database_that_go_away_and_come_back_change_nothing(
     """The same worker process waits for both and ends with the backtest's result."""
     few = posts[:4000]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
-    backtesting.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
+    backtest.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
     with postgresql() as database, embedded_broker(tmp_path / "broker") as first:
         settings = settings_for(first, database.new_database())
         with admin.admin_client(settings) as client:
@@ -110,7 +112,7 @@ def test_a_store_whose_disk_is_full_waits_until_there_is_room(
     """Nothing is lost, the rest of the stream goes on, and the worker goes on by itself."""
     few = posts[:3000]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
-    backtesting.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
+    backtest.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
     expected = written(tmp_path / "backtest", "profiles")
     small = tmp_path / "small"
     small.mkdir()
@@ -177,7 +179,7 @@ def test_a_worker_ends_though_its_broker_dies_in_the_moment_of_stopping(
     worker goes on from what was confirmed, and nothing is missing or double."""
     few = posts[:1500]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
-    backtesting.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
+    backtest.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
     with embedded_broker(tmp_path / "broker") as first:
         settings = settings_for(first, f"sqlite:///{tmp_path}/store.db")
         with admin.admin_client(settings) as client:
@@ -222,7 +224,7 @@ def test_a_paused_worker_comes_back_and_changes_nothing(
     """Paused beyond its session in the middle of its work, while another takes over; then it goes on."""
     few = posts[:3000]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
-    backtesting.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
+    backtest.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
     with postgresql() as database:
         # Not SQLite: a paused process may hold the lock of its file, and nobody but itself can end that.
         settings = settings_for(own_broker, database.new_database())

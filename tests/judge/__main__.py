@@ -41,7 +41,7 @@ def main() -> int:
     try:
         said = texts.read(chosen.data)
     except FileNotFoundError as missing:
-        parser.error(f"{missing}; nlp/corpora.py says which files are read")
+        parser.error(f"{missing}; nlp/training/corpora.py says which files are read")
     with _progress() as progress:
         if chosen.errors is not None:
             built = world.build(chosen.errors, said, authors=chosen.authors)

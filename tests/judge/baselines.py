@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from models.opinions import EnrichedPost, Opinion
+from models.opinion import EnrichedPost, Opinion
 from models.times import instant
 from tests.judge.world import Truth
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from models.opinions import EnrichedPost
+from models.opinion import EnrichedPost
 from tests.judge import judging
 from tests.judge.judging import Judged
 from tests.judge.world import Truth, World

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from models.author import AuthorState, Event, Fold, Outcome, Position, Tick
-from models.candidates import Candidate, Profile
-from models.opinions import EnrichedPost
-from models.posts import candidate_key
-from models.records import encode
+from models.candidate import Candidate, Profile
+from models.opinion import EnrichedPost
+from models.post import candidate_key
+from models.record import encode
 from models.rules import Retention, Rules
 from nlp.enrichment import Enriched, Enricher, Raw, Result
-from streams.backtesting import Backtest
+from streams.offline.backtest import Backtest
 from tests.judge import baselines
 from tests.judge.people import DAY_S, DAYS
 from tests.judge.world import FIRST_DAY, World

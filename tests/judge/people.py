@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from models.brands import Brand
+from models.brand import Brand
 from tests.judge import phrases
 from tests.judge.texts import OWN, Mood
 

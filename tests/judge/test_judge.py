@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.times import iso_day
-from streams import backtesting
+from streams.offline import backtest
 from tests.judge import judging, texts, world
 from tests.judge.people import DAY_S
 from tests.judge.world import World
@@ -34,7 +34,7 @@ def reader(small: World) -> judging.Reader:
 
 def test_the_simulator_imports_nothing_that_judges() -> None:
     """It takes shapes of records, settings and corpora from the project: no rule, table or formula."""
-    allowed = {"models.brands", "models.posts", "streams.settings", "nlp", "nlp.corpora"}
+    allowed = {"models.brand", "models.post", "streams.settings", "nlp", "nlp.training.corpora"}
     for name in ("people", "world", "phrases", "texts"):
         tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -80,7 +80,7 @@ def test_facts_in_between_change_nothing(small: World, reader: judging.Reader) -
     assert judging.outputs(small, reader, mixed, facts_after=rng.random()) == straight
 
 
-def backtest(
+def backtested(
     world: World,
     folder: Path,
     *,
@@ -91,7 +91,7 @@ def backtest(
     """The records that `superfan backtest` writes, without their revision, when the posts are these files
     and the window keeps all of the world."""
     parts = [_written(folder / f"posts-{part}.jsonl", lines) for part, lines in enumerate(posts)]
-    tally = backtesting.run(
+    tally = backtest.run(
         world.settings.model_copy(update={"window": judging.WHOLE}),
         posts=parts,
         customers=_written(folder / "customers.jsonl", customers),
@@ -116,7 +116,7 @@ def straight(small: World, tmp_path_factory: pytest.TempPathFactory) -> list[byt
     posts = list(dict.fromkeys(value for _, value in small.posts))
     feedback = [value for _, value in small.feedback]
     folder = tmp_path_factory.mktemp("straight")
-    return backtest(small, folder, posts=[posts], customers=small.customers, feedback=feedback)
+    return backtested(small, folder, posts=[posts], customers=small.customers, feedback=feedback)
 
 
 @settings(deadline=None, max_examples=3)
@@ -130,7 +130,7 @@ def test_shuffled_doubled_and_split_input_gives_the_same_bytes(
     sent = [value for _, value in small.posts]
     sent += rng.sample(sent, len(sent) // 4)
     rng.shuffle(sent)
-    mixed = backtest(
+    mixed = backtested(
         small,
         tmp_path_factory.mktemp("mixed"),
         posts=[sent[part::parts] for part in range(parts)],

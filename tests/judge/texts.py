@@ -1,6 +1,6 @@
 """What the people of the simulated world say: real sentences with real labels, the brand filled in.
 
-All corpora are read through `nlp.corpora`, the part `dev` alone: the text pipeline learns from the
+All corpora are read through `nlp.training.corpora`, the part `dev` alone: the text pipeline learns from the
 other one. The airline posts have no parts, since none of their labels trains anything; those that all
 annotators agreed on are read. Posts towards a target give praise, neutral words and gripes; ironic
 posts have no target and are addressed to the brand.
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nlp import corpora
-from nlp.corpora import Labelled
+from nlp.training import corpora
+from nlp.training.corpora import Labelled
 from tests.judge import phrases
 
 Mood = Literal["praise", "neutral", "gripe"]
@@ -29,7 +29,7 @@ AIRLINES = {
 }  # fmt: skip
 """Brand of the airline labels -> how posts address it"""
 FOLDERS = ("sentiment", "targeted", "ner", "irony", "emotion", "airline")
-"""what `nlp.corpora` reads to tell which part a post is in"""
+"""what `nlp.training.corpora` reads to tell which part a post is in"""
 
 _REPOST = re.compile(r"(?:^|\s)RT\b|^\W*via\b")
 _CUSTOMER = re.compile(

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from models.brands import Brand
-from models.posts import author_key, candidate_key
+from models.brand import Brand
+from models.post import author_key, candidate_key
 from streams.settings import Settings, Source
 from tests.judge import phrases
 from tests.judge.people import DAY_S, DAYS, HOURS, MIXES, MOODS, PLATFORMS, TRAITS, Archetype, Person, people

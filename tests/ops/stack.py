@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from models.times import DAY_MS, instant, rfc3339
-from streams import admin, feeding, lines
-from streams.broker import embedded_broker
+from streams.broker import admin, feeding
+from streams.broker.embedded import embedded_broker
 from streams.demo import data
 from streams.roles import Role
 from streams.settings import Settings
+from streams.sources import lines
 from tests.bundled import looser
 from tests.databases import PostgreSQL, postgresql
 from tests.malformed import kinds

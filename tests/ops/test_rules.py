@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 import yaml
 
-from streams import metrics
+from streams.ops import metrics
 from tests.ops.programs import DEPLOY, ROOT, run
 
 PROMETHEUS = DEPLOY / "prometheus"
@@ -180,7 +180,7 @@ def test_every_panel_says_what_it_shows_and_what_to_do() -> None:
 
 
 def test_the_table_of_metrics_is_that_of_the_code() -> None:
-    """`deploy/prometheus/README.md` shows the table as `python -m streams.metrics` prints it."""
+    """`deploy/prometheus/README.md` shows the table as `python -m streams.ops.metrics` prints it."""
     text = (PROMETHEUS / "README.md").read_text()
     shown = text.partition("<!-- metrics -->\n")[2].partition("<!-- end -->")[0]
     assert shown == metrics.document()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.author import CountedPost, Event, Fold
 from models.comparison import ON_BOARD, Comparison, Difference, board_change
-from models.customers import Customer
+from models.customer import Customer
 from models.facts import CustomerLink
 from models.rules import Component, Customers, Rules, Thresholds, Tiers, Weights
 from tests.authors import AUTHOR, RULES, fold, opinion, post

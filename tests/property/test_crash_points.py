@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from models.author import FOREVER_MS, AuthorState, Event, Fold, Position, Tick
-from models.candidates import Candidate, Profile
+from models.candidate import Candidate, Profile
 from models.codec import Codec, version_of
-from models.customers import Customer, CustomerHandle
+from models.customer import Customer, CustomerHandle
 from models.facts import (
     AnyAuthorFact,
     AnyHandleFact,
@@ -30,8 +30,8 @@ from models.facts import (
     decode_author_fact,
     decode_handle_fact,
 )
-from models.joining import Addressed, CustomerState, HandleState, handle_key, update_customer, update_handle
-from models.records import encode
+from models.links import Addressed, CustomerState, HandleState, handle_key, update_customer, update_handle
+from models.record import encode
 from models.times import DAY_MS
 from tests.authors import AUTHOR, DAY_0, RULES, opinion, post
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 
-from models.annotations import Label
+from models.annotation import Label
 from models.author import AuthorState, CountedPost, Event, Fold, Position, Tick
-from models.brands import Brand
-from models.candidates import Candidate, Profile
-from models.customers import Customer
+from models.brand import Brand
+from models.candidate import Candidate, Profile
+from models.customer import Customer
 from models.facts import CustomerLink, FeedbackGiven
 from models.rules import Rules
 from models.tables import mask

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.author import Bio, CountedPost, Event, Fold, Tick
-from models.brands import Brand
-from models.candidates import Candidate, Profile
-from models.customers import Customer
+from models.brand import Brand
+from models.candidate import Candidate, Profile
+from models.customer import Customer
 from models.facts import CustomerLink, FeedbackGiven
-from models.records import encode
+from models.record import encode
 from models.rules import Rules
 from models.times import DAY_MS
 from tests.authors import DAY_0, fold, opinion, outputs, post

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.author import DELETED, AuthorState, Bio, CountedPost, Event, Fold, Position, Tick
 from models.codec import Codec, version_of
-from models.customers import Customer
+from models.customer import Customer
 from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
 from models.times import DAY_MS
 from tests.authors import AUTHOR, DAY_0, RULES, fold, opinion, outputs, post

@@ -1,6 +1,6 @@
 """The brands the tests of the text pipeline look for."""
 
-from models.brands import Brand
+from models.brand import Brand
 
 BRANDS = (
     Brand(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.annotations import Annotation
+from models.annotation import Annotation
 from nlp.pipeline import Annotator, TextIn
 from tests.unit.nlp import small_corpora
 from tests.unit.nlp.catalogue import BRANDS

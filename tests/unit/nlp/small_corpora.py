@@ -4,7 +4,7 @@ import itertools
 import json
 from pathlib import Path
 
-from nlp import corpora
+from nlp.training import corpora
 
 POSTS = [f"word{i} is a very good word" for i in range(200)]
 TARGETS = [f"target{i}" for i in range(40)]

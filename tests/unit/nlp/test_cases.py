@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.annotations import Annotation, TargetMention
+from models.annotation import Annotation, TargetMention
 from tests.unit.nlp.conftest import Annotate
 
 TABLE = tomllib.loads(Path(__file__).with_name("cases.toml").read_text(encoding="utf-8"))

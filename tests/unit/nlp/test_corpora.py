@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nlp import corpora
+from nlp.training import corpora
 from tests.unit.nlp.small_corpora import BRANDS, TARGETS
 
 

@@ -35,11 +35,11 @@ class Always:
 @pytest.fixture
 def evaluate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module, with baselines that need nothing and a sample that is over at once."""
-    baselines = ModuleType("nlp.baselines")
+    baselines = ModuleType("nlp.training.baselines")
     baselines.TfIdf = baselines.Vader = baselines.SmallEnglish = Always  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nlp.baselines", baselines)
-    monkeypatch.delitem(sys.modules, "nlp.evaluate", raising=False)
-    module = importlib.import_module("nlp.evaluate")
+    monkeypatch.setitem(sys.modules, "nlp.training.baselines", baselines)
+    monkeypatch.delitem(sys.modules, "nlp.training.evaluate", raising=False)
+    module = importlib.import_module("nlp.training.evaluate")
     monkeypatch.setattr(module, "SAMPLE", 30)
     monkeypatch.setattr(module, "_loaded", lambda: 1.0)  # three processes, which is most of the time
     return module

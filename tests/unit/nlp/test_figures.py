@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nlp import figures
-from nlp.figures import Row
+from nlp.training import figures
+from nlp.training.figures import Row
 
 ROWS = [
     Row("recall", 0.6871, {"VADER": 0.57}, must=0.66, aim=0.71),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.vocab import Vocab
 
-from models.annotations import MAX_TEXT
+from models.annotation import MAX_TEXT
 from nlp.pipeline import Annotator, TextIn
 from nlp.tokenizer import PostTokenizer
 from tests.unit.nlp.conftest import Annotate

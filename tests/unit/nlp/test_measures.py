@@ -2,7 +2,7 @@
 
 import pytest
 
-from nlp import measures
+from nlp.training import measures
 
 WANTED = ["positive", "positive", "positive", "negative", "negative", "neutral"]
 SAID = ["positive", "positive", "negative", "negative", "neutral", "positive"]

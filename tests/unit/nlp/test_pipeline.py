@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.annotations import MAX_TEXT, Annotation
-from models.brands import Brand
+from models.annotation import MAX_TEXT, Annotation
+from models.brand import Brand
 from nlp.cues import phrases, spelled_out
 from nlp.network import ASSET
 from nlp.pipeline import ZONE, Annotator, Target, TextIn
@@ -181,4 +181,6 @@ print(*sys.modules)
     assert "spacy" in loaded
     heavy = {"jax", "optax", "tokenizers", "torch", "tensorflow", "sklearn", "scipy", "pandas"}
     heavy |= {"streams", "faust", "kafka", "sqlalchemy", "alembic", "pydantic_settings", "prometheus_client"}
-    assert not loaded & (heavy | {"nlp.training", "nlp.corpora", "nlp.baselines", "nlp.evaluate"})
+    assert not loaded & (
+        heavy | {"nlp.training", "nlp.training.corpora", "nlp.training.baselines", "nlp.training.evaluate"}
+    )

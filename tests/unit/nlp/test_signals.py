@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from models.brands import Brand
-from models.posts import Author, Post
+from models.brand import Brand
+from models.post import Author, Post
 from models.ring import Mark
 from models.scoring import NEAR
 from models.signals import BioSignals, Signals

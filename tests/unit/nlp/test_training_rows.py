@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nlp import corpora
 from nlp.network import TAGS
-from nlp.training import made, rows
+from nlp.training import corpora, made, rows
 from nlp.training.rows import ANY, OPEN, Row, Tagged
 
 

@@ -1,0 +1,135 @@
+"""How customer records find their authors: by id at once, by handle through whoever goes by it.
+
+Two small states, each a pure `(state, event) -> facts` like the fold of an author. A customer
+names places (author ids and handles); an author, with each new handle, claims it. Facts are
+keyed by author and may be sent any number of times.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import msgspec
+
+from models.customer import Customer, decode_erasure, decode_feedback, normal_handle
+from models.facts import (
+    AnyAuthorFact,
+    AnyHandleFact,
+    CustomerLink,
+    ErasureAsked,
+    FeedbackGiven,
+    HandleNamed,
+)
+from models.post import author_key
+from models.rejection import Reason, Rejected
+from models.times import instant
+
+
+class Addressed(NamedTuple):
+    """A fact and the key it is sent under: that of an author, or that of a handle."""
+
+    key: str
+    fact: AnyAuthorFact | AnyHandleFact
+
+
+class Place(NamedTuple):
+    """Where a customer can be met."""
+
+    platform: str
+    author_id: str | None
+    handle: str | None
+
+
+class CustomerState(msgspec.Struct, array_like=True):
+    """The newest record of one customer, and the places it no longer names."""
+
+    version: int = 0
+    customer: Customer | None = None
+    former: tuple[Place, ...] = ()
+
+
+class HandleState(msgspec.Struct, array_like=True):
+    """Who names a handle and who goes by it. A null customer once named it and does no more."""
+
+    version: int = 0
+    customers: dict[str, Customer | None] = {}
+    authors: tuple[str, ...] = ()
+
+
+def handle_key(platform: str, handle: str) -> str:
+    """`platform:@handle`, with the handle in its normal form."""
+    return f"{platform}:@{normal_handle(handle)}"
+
+
+def update_customer(
+    state: CustomerState, customer_id: str, customer: Customer | None, offset: int
+) -> tuple[Addressed, ...]:
+    """Take a newer record, and say everything about the customer again.
+
+    An offset that was seen before changes nothing, but is answered all the same: the first
+    answer may never have been delivered.
+    """
+    if offset >= state.version:
+        now = _places(customer)
+        known = {*state.former, *_places(state.customer)}
+        state.former = tuple(sorted(known - now, key=repr))
+        state.customer = customer
+        state.version = offset + 1
+    named = [
+        _named(place, customer_id, state.customer) for place in sorted(_places(state.customer), key=repr)
+    ]
+    return (*(_named(place, customer_id, None) for place in state.former), *named)
+
+
+def update_handle(state: HandleState, key: str, fact: AnyHandleFact, offset: int) -> tuple[Addressed, ...]:
+    """Take one fact about a handle; answer with the links it makes. Replays are answered in full."""
+    replayed = offset < state.version
+    before = (state.customers, state.authors)
+    if not replayed:
+        state.version = offset + 1
+        if isinstance(fact, HandleNamed):
+            state.customers = {**state.customers, fact.customer_id: fact.customer}
+        else:
+            state.authors = tuple(sorted({*state.authors, fact.author_id}))
+    if not replayed and before == (state.customers, state.authors):
+        return ()
+    platform, _, handle = key.partition(":@")
+    return tuple(
+        Addressed(author_key(platform, author), CustomerLink(customer_id=cid, by_handle=handle, customer=c))
+        for author in state.authors
+        for cid, c in sorted(state.customers.items())
+    )
+
+
+def feedback_fact(value: bytes, brands: Collection[str]) -> Addressed:
+    """The fact behind a record of `feedback`; raises `Rejected`, also for a brand that is not known."""
+    feedback = decode_feedback(value)
+    brand, _, author = feedback.key.partition("/")
+    if brand not in brands:
+        raise Rejected(Reason.UNKNOWN_BRAND, f"{brand[:60]!r}; known are {sorted(brands)}")
+    return Addressed(author, FeedbackGiven(brand=brand, ms=instant(feedback.at), decision=feedback.decision))
+
+
+def erasure_fact(value: bytes) -> Addressed:
+    """The fact behind a record of `erasures`; raises `Rejected`."""
+    erasure = decode_erasure(value)
+    return Addressed(
+        author_key(erasure.platform, erasure.author_id),
+        ErasureAsked(ms=instant(erasure.at), forever=erasure.mode == "object"),
+    )
+
+
+def _places(customer: Customer | None) -> set[Place]:
+    if customer is None:
+        return set()
+    return {
+        Place(h.platform, h.author_id, None if h.author_id else normal_handle(h.handle or ""))
+        for h in customer.handles
+    }
+
+
+def _named(place: Place, customer_id: str, customer: Customer | None) -> Addressed:
+    if place.author_id is not None:
+        link = CustomerLink(customer_id=customer_id, by_handle=None, customer=customer)
+        return Addressed(author_key(place.platform, place.author_id), link)
+    named = HandleNamed(customer_id=customer_id, customer=customer)
+    return Addressed(handle_key(place.platform, place.handle or ""), named)

@@ -1,0 +1,49 @@
+"""The daily tick: at midnight UTC one record to every partition of `ticks`, from one worker."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+
+from models.record import encode
+from models.tick import TickRecord
+from models.times import day_of, iso_day
+from streams import topics
+from streams.delivery import Fenced, ReliableApp
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 5.0
+
+
+async def run(app: ReliableApp, partitions: int, newest: Callable[[], int]) -> None:
+    """Send the tick of each day that begins, as long as the application runs.
+
+    Whoever owns partition 0 sends; `newest` says which day has begun there. Two workers may send
+    the same day around a rebalance: the second tick changes nothing. A worker that starts in the
+    middle of a day sends that day's tick, if nobody has.
+    """
+    sent = 0
+    while not app.should_stop:
+        await asyncio.sleep(CHECK_SECONDS)
+        today = day_of(time.time_ns() // 1_000_000)
+        if 0 not in app.owned or today <= max(sent, newest()):
+            continue
+        value = encode(TickRecord(day=iso_day(today)))
+        try:
+            confirmed = [
+                await app.producer.send(topics.TICKS, None, value, partition, None, None)
+                for partition in range(partitions)
+            ]
+            await asyncio.gather(*confirmed)
+        except (KafkaError, ProducerSendError, Fenced) as error:
+            log.warning(
+                "The day %s could not be said to have begun: %s; trying again", iso_day(today), error,
+                extra={"role": app.role, "topic": topics.TICKS},
+            )  # fmt: skip
+            continue
+        sent = today
+        log.info("The day %s has begun", iso_day(today), extra={"role": app.role})

@@ -1,0 +1,1 @@
+"""Use Kafka outside the stream: administration, feeding, reading, lag, and an embedded broker."""

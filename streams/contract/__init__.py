@@ -1,0 +1,1 @@
+"""Generate what other programs rely on: JSON Schemas, AsyncAPI, topic manifests."""

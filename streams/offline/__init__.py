@@ -1,0 +1,1 @@
+"""Run the core without a broker: backtest, annotate, tune."""

@@ -1,0 +1,1 @@
+"""Show operators how a process is doing: metrics, logs, probes, health checks."""

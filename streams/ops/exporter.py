@@ -1,0 +1,124 @@
+"""`superfan exporter`: asks broker and store how things stand, and serves the answers to Prometheus.
+
+One of them is enough for a cluster. What it measures does not come from the workers, so that one
+that is stuck, or not there at all, shows.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from itertools import product
+
+from kafka import KafkaConsumer
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from models.errors import SuperfanError
+from models.store import Store
+from models.tables import COSTS_READ, RATES_UNTIL
+from models.times import instant, rfc3339
+from streams.broker import admin
+from streams.broker.lag import Place, onlooker, places, waiting
+from streams.ops import endpoint, metrics
+from streams.ops.liveness import Vitals
+from streams.ops.metrics import Measured, Rows
+from streams.settings import Settings, SettingsError
+from streams.shutdown import Stop
+
+log = logging.getLogger(__name__)
+
+Found = dict[str, Rows]
+
+
+def run_exporter(settings: Settings, stop: Stop) -> None:
+    """Measure every `metrics.every` seconds until told to stop; waits for what is away.
+
+    Raises `SettingsError` when no port is set.
+    """
+    if settings.metrics.port is None:
+        raise SettingsError(
+            "The exporter has nowhere to serve", "metrics.port is not set", "set it, or give --port"
+        )
+    measured, vitals = Measured(), Vitals()
+    with endpoint.serving(settings, ("exporter",), vitals, measured), stop.waking(lambda: None):
+        store = Store(settings.store_url.get_secret_value(), create=False)
+        try:
+            while not stop.asked:
+                _measure_until_lost(settings, store, measured, vitals, stop)
+        finally:
+            store.close()
+
+
+def _measure_until_lost(
+    settings: Settings, store: Store, measured: Measured, vitals: Vitals, stop: Stop
+) -> None:
+    """Measure over and over with the same connections, until asked to stop or until the broker is lost."""
+    try:
+        with ExitStack() as stack:
+            client = stack.enter_context(admin.admin_client(settings))
+            consumer = stack.enter_context(onlooker(settings))
+            stack.enter_context(vitals.watching(lambda: ()))
+            while not stop.asked:
+                vitals.beat()
+                asking = of_broker(client, consumer, settings.topics.partitions)
+                measured.publish(_merged(asking, of_store(store, settings)))
+                stop.wait(settings.metrics.every)
+    except (SuperfanError, KafkaError, OSError) as error:
+        log.warning("The broker cannot be asked: %s", error)
+        vitals.beat()
+        measured.publish(_merged(_dependency("broker", up=False), of_store(store, settings)))
+        stop.wait(settings.metrics.every)
+
+
+def of_broker(client: KafkaAdminClient, consumer: KafkaConsumer, partitions: int) -> Found:
+    """What the broker knows of topics and groups; topics must exist."""
+    found = places(client, partitions)
+    ages = waiting(consumer, found, now_ms=time.time_ns() // 1_000_000)
+    written: dict[tuple[str, ...], float] = defaultdict(float)
+    consumed: dict[tuple[str, ...], float] = defaultdict(float)
+    for place in found:
+        written[place.topic,] += place.end
+        consumed[place.role, place.topic] += place.at
+    return _dependency("broker", up=True) | {
+        metrics.LAG_RECORDS.name: {_where(place): place.behind for place in found},
+        metrics.LAG_SECONDS.name: {_where(place): age for place, age in ages.items()},
+        metrics.TOPIC_RECORDS.name: written,
+        metrics.CONSUMED.name: consumed,
+        metrics.BENCHMARK.name: {
+            ("costs",): instant(COSTS_READ) / 1000,
+            ("engagement",): instant(RATES_UNTIL) / 1000,
+        },
+    }
+
+
+def of_store(store: Store, settings: Settings) -> Found:
+    """What the store knows of candidates, wanted tiers without any included; where it is away, that."""
+    try:
+        counts = store.census()
+        overdue = store.notices_overdue(rfc3339(time.time_ns() // 1_000_000))
+    except SuperfanError as error:
+        log.warning("The store cannot be asked: %s", error)
+        return _dependency("store", up=False)
+    brands = [brand.name for brand in settings.brands]
+    nobody: Rows = dict.fromkeys(product(brands, ("candidate",), settings.tiers.wanted), 0.0)
+    found: Rows = {(brand, state, tier or "unknown"): count for (brand, state, tier), count in counts.items()}
+    return _dependency("store", up=True) | {
+        metrics.CANDIDATES.name: {**nobody, **found},
+        metrics.NOTICES_OVERDUE.name: {(brand,): overdue.get(brand, 0) for brand in brands},
+    }
+
+
+def _dependency(name: str, *, up: bool) -> Found:
+    found: Found = {metrics.UP.name: {(name,): float(up)}}
+    return found | {metrics.MEASURED.name: {(name,): time.time()}} if up else found
+
+
+def _where(place: Place) -> tuple[str, ...]:
+    return place.role, place.topic, str(place.partition)
+
+
+def _merged(*parts: Found) -> Found:
+    """All of the parts; each tells of its own dependency."""
+    names = {name for part in parts for name in part}
+    return {name: {k: v for part in parts for k, v in part.get(name, {}).items()} for name in names}

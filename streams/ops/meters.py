@@ -1,0 +1,248 @@
+"""What is counted where: each function is called at one place of the stream, and only counts.
+
+The core returns values; here they become numbers of the table (`streams.ops.metrics`). Most of this is
+on the hot path, called by the worker's loop: a record may cost a few microseconds here, in all roles.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache, partial
+from importlib.metadata import version
+from itertools import product
+from typing import Any, Final, Protocol, get_args
+
+from prometheus_client import Gauge
+
+from models.annotation import Label
+from models.author import CountedPost, Event, Judged, Outcome
+from models.comparison import BoardChange
+from models.explanation import FIRED
+from models.opinion import Opinion
+from models.rejection import Dropped, DropReason, Reason, Rejected
+from models.store import Applied
+from nlp.enrichment import Enriched, Result
+from streams import topics
+from streams.delivery.state import KeyedState
+from streams.ops import metrics
+from streams.ops.counters import Spread
+from streams.settings import Settings
+
+CUES = ("giveaway", "sponsored", "ambiguous")
+CHANGES = ("written", "stale", "deleted")
+OUTCOMES: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    "enrich": (("kept", ""), *(("dropped", reason) for reason in DropReason)),
+    "profile": tuple((became, "") for became in ("kept", "late", "duplicate", "replayed", "ignored")),
+    "sink": (("kept", ""),),
+}
+"""By role, what may become of a record, and why; a dead letter of any it may become besides."""
+ENDS: Final[Mapping[str, Sequence[str]]] = {
+    "candidate": ("entered",),
+    "watch": ("watched",),
+    "accepted": ("feedback",),
+    "declined": ("feedback",),
+    "cooled": ("low_score", "inauthentic"),
+    "none": ("insufficient", "excluded", "erased", "expired"),
+}
+"""The states of an author for a brand, and why each comes about."""
+
+# Looking a labelled series up costs as much as counting: those of every record are looked up once.
+_event_latency = metrics.EVENT_LATENCY.labels()
+_outcome = cache(metrics.OUTCOMES.labels)
+_opinion = cache(metrics.OPINIONS.labels)
+_cue = cache(metrics.CUES.labels)
+_transition = cache(metrics.TRANSITIONS.labels)
+_score = cache(metrics.SCORE.labels)
+_rule = cache(metrics.RULES.labels)
+_shadow = cache(metrics.SHADOW.labels)
+_shadow_points = cache(metrics.SHADOW_POINTS.labels)
+
+
+def enriched(topics: Iterable[str], results: Sequence[Result]) -> None:
+    """A batch of posts was read and enriched; `topics` are those of the records, in order."""
+    posts: Counter[tuple[str, str]] = Counter()
+    outcomes: Counter[tuple[str, str]] = Counter()
+    for topic, result in zip(topics, results, strict=True):
+        if isinstance(result, Enriched):
+            posts[topic, result.author.partition(":")[0]] += 1
+            outcomes["kept", ""] += 1
+        elif isinstance(result, Dropped):
+            posts[topic, result.platform] += 1
+            outcomes["dropped", result.reason] += 1
+        else:  # counted by its reason where it is rejected
+            posts[topic, "unknown"] += 1
+    for labels, count in posts.items():
+        metrics.POSTS.labels(*labels).inc(count)
+    for (outcome, reason), count in outcomes.items():
+        _outcome("enrich", outcome, reason).inc(count)
+
+
+def annotated(posts: int, seconds: float) -> None:
+    """A text process was done with a batch."""
+    metrics.NLP_SECONDS.observe(seconds)
+    metrics.NLP_POSTS.observe(posts)
+
+
+def rejected(role: str, rejection: Rejected) -> None:
+    """A record became a dead letter."""
+    _outcome(role, "dead_letter", rejection.reason).inc()
+
+
+def folded(event: Event, outcome: Outcome) -> None:
+    """An event was folded into an author's state."""
+    if isinstance(event, CountedPost):
+        _outcome("profile", _became(outcome), "").inc()
+        if outcome.counted:
+            age = time.time() - event.ms / 1000
+            _event_latency.observe(age if age > 0 else 0.0)
+            newest.seen(event.ms)
+            for opinion in outcome.counted:
+                _said(opinion)
+    for judged in outcome.judged:
+        _judged(judged)
+
+
+def shadowed(brand: str, change: BoardChange, points: float) -> None:
+    """A judgement was made again by the shadow's rules, which score so many points more."""
+    _shadow(brand, change).inc()
+    _shadow_points(brand).observe(points)
+
+
+def stored(applied: Applied, records: int, seconds: float) -> None:
+    """The store has committed a batch of so many usable records."""
+    metrics.STORE_SECONDS.observe(seconds)
+    for change in CHANGES:
+        metrics.STORE_ROWS.labels(change).inc(getattr(applied, change))
+    _outcome("sink", "kept", "").inc(records)
+
+
+class Newest:
+    """The newest instant that was seen, as a gauge shows it."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._ms = 0
+        gauge.set_function(lambda: self._ms / 1000)
+
+    def seen(self, ms: int) -> None:
+        """Something of this instant was seen."""
+        self._ms = ms if ms > self._ms else self._ms  # max() would take three times as long
+
+
+newest = Newest(metrics.WATERMARK)
+
+
+class Pace:
+    """How fast one role works, and how far it is behind."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+        self._latencies: dict[str, Spread] = {}
+        self._newest = Newest(metrics.PROCESSED.labels(role))
+        self._rebalances = metrics.REBALANCES.labels(role)
+        self._steps = metrics.STEP_SECONDS.labels(role)
+
+    def done(self, topic: str, arrived_ms: int, now: float) -> None:
+        """All that a record led to was confirmed; `now` in epoch seconds."""
+        latency = self._latencies.get(topic)
+        if latency is None:
+            latency = self._latencies[topic] = metrics.PIPELINE_LATENCY.labels(self._role, topic)
+        age = now - arrived_ms / 1000
+        latency.observe(age if age > 0 else 0.0)
+        self._newest.seen(arrived_ms)
+
+    def step(self, seconds: float) -> None:
+        """The step of an agent took so long."""
+        self._steps.observe(seconds)
+
+    def assigned(self) -> None:
+        """An assignment of partitions has come."""
+        self._rebalances.inc()
+
+
+class Running(Protocol):
+    """An application as far as it is watched, by the thread that serves metrics."""
+
+    role: str
+    delivery: Any
+
+    @property
+    def states(self) -> Sequence[KeyedState]:
+        """What it remembers."""
+
+    @property
+    def owned(self) -> Collection[int]:
+        """Partitions it works on."""
+
+
+def watch(app: Running) -> None:
+    """From now on the gauges of this role tell of this application."""
+    metrics.PENDING.labels(app.role).set_function(lambda: app.delivery.in_flight)
+    metrics.PARTITIONS.labels(app.role).set_function(lambda: len(app.owned))
+    for state in app.states:
+        metrics.STATE_KEYS.labels(state.name).set_function(state.__len__)
+        metrics.STATE_BYTES.labels(state.name).set_function(partial(getattr, state, "size"))
+        metrics.STALE_STATES.labels(state.name)
+
+
+def exposed(settings: Settings, by: Collection[str]) -> None:
+    """Show what runs, and as 0 what may be counted by these roles and has not been yet.
+
+    A rate needs two points: of a series that begins with the first dead letter it does not see that one.
+    """
+    metrics.BUILD.labels(version("superfan"), settings.rules.model_version).set(1)
+    for role in OUTCOMES.keys() & by:
+        for outcome, reason in (*OUTCOMES[role], *(("dead_letter", reason) for reason in Reason)):
+            _outcome(role, outcome, reason)
+    if "enrich" in by:
+        for topic, platform in product(topics.POSTS, (*settings.lawful, "unknown")):
+            metrics.POSTS.labels(topic, platform)
+    if "profile" in by:
+        for brand in (brand.name for brand in settings.brands):
+            _exposed(brand, shadow=settings.shadow.config is not None)
+        for rule in FIRED:
+            _rule(rule)
+    if "sink" in by:
+        for change in CHANGES:
+            metrics.STORE_ROWS.labels(change)
+
+
+def _exposed(brand: str, *, shadow: bool) -> None:
+    _score(brand)
+    for label in get_args(Label):
+        _opinion(brand, label)
+    for cue in CUES:
+        _cue(brand, cue)
+    for before, after in product(ENDS, ENDS):
+        for reason in ENDS[after] if before != after else ():
+            _transition(brand, before, after, reason)
+    if shadow:
+        _shadow_points(brand)
+        for verdict in get_args(BoardChange):
+            _shadow(brand, verdict)
+
+
+def _became(outcome: Outcome) -> str:
+    if outcome.replayed:
+        return "replayed"
+    if outcome.late:
+        return "late"
+    if outcome.duplicate:
+        return "duplicate"
+    return "kept" if outcome.changed else "ignored"
+
+
+def _said(opinion: Opinion) -> None:
+    _opinion(opinion.brand, opinion.sentiment.label).inc()
+    if opinion.giveaway or opinion.sponsored or opinion.ambiguous:
+        for cue in CUES:
+            if getattr(opinion, cue):
+                _cue(opinion.brand, cue).inc()
+
+
+def _judged(judged: Judged) -> None:
+    if judged.score is not None:
+        _score(judged.brand).observe(judged.score)
+    if judged.before != judged.after:
+        _transition(judged.brand, judged.before or "none", judged.after or "none", judged.because).inc()
+    for rule in judged.fired:
+        _rule(rule).inc()

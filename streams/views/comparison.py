@@ -1,0 +1,123 @@
+"""Two settings files side by side: what they read differently, and their differences for people.
+
+What a difference is, is said by `models.comparison`; `streams.offline.backtest` finds them in files, and
+`streams.agents.shadow` counts them in a running worker.
+"""
+
+import heapq
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from models.comparison import Difference, Side
+from streams.settings import Settings
+from streams.sources import lines
+from streams.views.output import Output, out_console, print_rows
+
+MOST_MOVES = 10
+"""differences that change no place on the board and are shown to people"""
+MOST_CAUSES = 4
+_STYLES = {"enters": "green", "leaves": "red"}
+_decoder = msgspec.json.Decoder(Difference)
+
+
+def counted_apart(one: Settings, other: Settings) -> tuple[str, ...]:
+    """What lets two settings count different posts: brands, sources, window."""
+    differ = {
+        "brands": one.brands != other.brands,
+        "sources": one.lawful != other.lawful,
+        "window": one.window.keep_days != other.window.keep_days,
+    }
+    return tuple(name for name, holds in differ.items() if holds)
+
+
+def reads_alike(one: Settings, other: Settings) -> bool:
+    """Whether both find the same in every post."""
+    return not {"brands", "sources"} & set(counted_apart(one, other))
+
+
+def announce(one: Settings, other: Settings, talk: Console) -> None:
+    """Say what makes this comparison longer, or empty."""
+    apart = counted_apart(one, other)
+    if not reads_alike(one, other):
+        named = " and ".join(name for name in apart if name != "window")
+        talk.print(
+            f"The two files differ in {named}: every post is read twice, which takes twice as long.",
+            soft_wrap=True,
+        )
+    if not apart and one.rules == other.rules:
+        talk.print("Both files judge alike; SUPERFAN_* stands above both.", soft_wrap=True)
+
+
+def print_comparison(file: Path, output: Output, talk: Console) -> None:
+    """Print a `comparison.jsonl`: as JSON all of it, as CSV a row each, for people what matters most."""
+    if output is Output.JSON:
+        for line in lines.read(file):
+            sys.stdout.buffer.write(line + b"\n")
+        return
+    if output is Output.CSV:
+        print_rows(output, map(_row, _read(file)))
+        return
+    counts = Counter(difference.change for difference in _read(file))
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    table.add_column("change")
+    table.add_column("who", overflow="fold")
+    table.add_column("state")
+    table.add_column("score", justify="right")
+    table.add_column("why", ratio=1, overflow="fold")
+    shown = [d for d in _read(file) if d.change != "moves"]
+    shown.sort(key=lambda d: (d.change, -(d.after.score or 0.0), d.key))
+    moves = heapq.nsmallest(MOST_MOVES, (d for d in _read(file) if d.change == "moves"), key=_stir)
+    for difference in [*shown, *moves]:
+        why = "\n".join(cause.text for cause in difference.because[:MOST_CAUSES])
+        change = Text(difference.change, style=_STYLES.get(difference.change, ""))
+        table.add_row(change, Text(difference.key), _states(difference), _scores(difference), Text(why))
+    if table.row_count:
+        out_console().print(table)
+    talk.print(
+        f"{counts['enters']:,} enter, {counts['leaves']:,} leave, {counts['moves']:,} move"
+        + (f" (the {MOST_MOVES} largest are shown)" if counts["moves"] > MOST_MOVES else "")
+        + f". All of it: {file}",
+        soft_wrap=True,
+    )
+
+
+def _read(file: Path) -> Iterator[Difference]:
+    return map(_decoder.decode, lines.read(file))
+
+
+def _stir(difference: Difference) -> tuple[bool, float, str]:
+    """Orders moves: those between states first, then by points."""
+    same = difference.before.state == difference.after.state
+    return same, -abs(difference.points or 0.0), difference.key
+
+
+def _row(difference: Difference) -> dict[str, object]:
+    return {
+        "key": difference.key,
+        "change": difference.change,
+        "state_before": difference.before.state,
+        "state_after": difference.after.state,
+        "score_before": difference.before.score,
+        "score_after": difference.after.score,
+        "points": difference.points,
+        "because": "; ".join(cause.text for cause in difference.because),
+    }
+
+
+def _states(difference: Difference) -> str:
+    was, is_ = difference.before.state or "-", difference.after.state or "-"
+    return was if was == is_ else f"{was} → {is_}"
+
+
+def _scores(difference: Difference) -> str:
+    def shown(side: Side) -> str:
+        return "-" if side.score is None else f"{side.score:.1f}"
+
+    return f"{shown(difference.before)} → {shown(difference.after)}"

@@ -1,0 +1,139 @@
+"""`superfan nlp explain`: one text, what was found in it, and the words that moved its sentiment."""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from pydantic import ValidationError
+from rich.text import Text
+
+from models.annotation import Sentiment
+from models.brand import Brand
+from models.record import encode
+from nlp.explain import MOST_TOKENS, Explanation, Finding, explain
+from nlp.pipeline import Annotator, TextIn
+from streams.views.output import Output, out_console, print_rows, printable
+
+COLOURS = {"positive": "green", "neutral": "blue", "negative": "red"}
+AGAINST = "yellow"
+STRONG, WORTH_TELLING = 0.1, 0.005
+"""drops that are shown bold, and drops that are shown at all"""
+MOST_MOVES = 8
+WIDTH = 20
+"""of a bar of probability 1, in characters"""
+
+
+def brands_named(names: Iterable[str], known: Sequence[Brand], platform: str) -> tuple[Brand, ...]:
+    """These brands: as the settings describe them, else by the name and a handle like it.
+
+    Raises `ValueError` for a name that no brand can have.
+    """
+    by_name = {brand.name.casefold(): brand for brand in known}
+    return tuple(by_name.get(name.casefold()) or _brand(name, platform) for name in names)
+
+
+def _brand(name: str, platform: str) -> Brand:
+    try:
+        return Brand(name=name, handles={platform: (name.replace(" ", ""),)})
+    except ValidationError as error:
+        raise ValueError(f"{name!r} is no name of a brand: {error.errors()[0]['msg']}") from None
+
+
+def explain_text(brands: Sequence[Brand], text: str, *, targets: Iterable[str], platform: str) -> Explanation:
+    """The explanation of one text against a catalogue of brands; loading takes a second."""
+    # Bytes of the command line that are no UTF-8 come as lone surrogates, which no output can hold.
+    text = text.encode(errors="replace").decode()
+    return explain(Annotator(brands), TextIn(text, platform, targets=tuple(targets)))
+
+
+def print_explanation(explanation: Explanation, output: Output) -> None:
+    """All of it for people or as a line of JSON; as CSV one row a drop."""
+    if output is Output.JSON:
+        sys.stdout.write(encode(explanation).decode() + "\n")
+    elif output is Output.CSV:
+        print_rows(output, _drops(explanation))
+    else:
+        console = out_console()
+        console.print(_facts(explanation))
+        for finding in explanation.findings:
+            console.print(_title(explanation, finding))
+            console.print(_reasons(finding))
+        if len(explanation.tokens) > MOST_TOKENS:
+            console.print(f"Only the first {MOST_TOKENS} of {len(explanation.tokens)} words were taken out.")
+
+
+def _drops(explanation: Explanation) -> Iterable[dict[str, object]]:
+    for finding in explanation.findings:
+        for move in finding.moves:
+            yield {
+                "of": finding.of,
+                "name": finding.name,
+                "label": finding.sentiment.label,
+                "token": move.token.text,
+                "start": move.token.start,
+                "end": move.token.end,
+                "drop": move.drop,
+            }
+
+
+def _facts(explanation: Explanation) -> Text:
+    """Everything that needs no explanation, one line each."""
+    said = explanation.annotation
+    facts = {
+        "tokens": " · ".join(token.text for token in explanation.tokens),
+        "language": said.lang or "cannot be told",
+        "entities": ", ".join(f"{entity.text} ({entity.label})" for entity in said.entities),
+        "brands": ", ".join(f"{m.brand} ({m.surface}: {m.sentiment.label})" for m in said.brands),
+        "cues": ", ".join(said.cues),
+        "evidence": ", ".join(said.evidence),
+    }
+    lines = (
+        Text.assemble((f"{name:<10}", "bold"), printable(fact) or "none") for name, fact in facts.items()
+    )
+    return Text("\n").join(lines)
+
+
+def _title(explanation: Explanation, finding: Finding) -> Text:
+    """Whose sentiment, which one, and the text in the colours of the words' part in it."""
+    label = finding.sentiment.label
+    who = printable(finding.name) if finding.name else "The text"
+    title = Text.assemble("\n", (who, "bold"), ": ", (label, f"bold {COLOURS[label]}"), "\n")
+    drops = {move.token.start: move.drop for move in finding.moves}
+    end = 0
+    text = explanation.annotation.text
+    for token in explanation.tokens:
+        # White space of any kind is one space here: a post is shown on one line.
+        title.append(" " * bool(text[end : token.start]))
+        title.append(printable(token.text), _style(drops.get(token.start, 0.0), label))
+        end = token.end
+    return title
+
+
+def _reasons(finding: Finding) -> Text:
+    """The probabilities as bars, and the words that moved the label's, those that did most first."""
+    lines = [*_bars(finding.sentiment)]
+    label = finding.sentiment.label
+    told = [move for move in finding.moves if abs(move.drop) >= WORTH_TELLING][:MOST_MOVES]
+    if not told:
+        lines.append(Text("  No single word moves it.", "dim"))
+    width = max((len(printable(move.token.text)) for move in told), default=0)
+    for move in told:
+        word = f"{printable(move.token.text):<{width}}"
+        points = f" {100 * move.drop:+6.1f} points "
+        bar = "█" * max(1, round(abs(move.drop) * WIDTH))
+        style = _style(move.drop, label)
+        lines.append(Text.assemble("  ", (word, style), points, (bar, style)))
+    return Text("\n").join(lines)
+
+
+def _bars(sentiment: Sentiment) -> Iterable[Text]:
+    for label, probability in sentiment.probabilities.items():
+        full = round(probability * WIDTH)
+        bar = ("█" * full, COLOURS[label]), ("░" * (WIDTH - full), "dim")
+        yield Text.assemble(f"  {label:<9}", *bar, f" {100 * probability:5.1f} %")
+
+
+def _style(drop: float, label: str) -> str:
+    if abs(drop) < WORTH_TELLING:
+        return ""
+    colour = COLOURS[label] if drop > 0 else AGAINST
+    return f"bold {colour}" if abs(drop) >= STRONG else colour

@@ -1,0 +1,67 @@
+"""What the doctor makes of answers that one broker on one machine does not give."""
+
+from typing import Any
+
+import pytest
+
+from streams.broker.admin import TopicState
+from streams.broker.lag import Place
+from streams.ops import health
+from streams.roles import Role
+from streams.topics import TOPICS
+
+MINE = [Place(Role.SINK, "profiles", partition, 0, 5, 5) for partition in range(4)]
+
+
+def partition(number: int, leader: int, in_sync: int) -> dict[str, Any]:
+    """A partition of three copies as a broker describes it."""
+    copies = [1, 2, 3]
+    return {
+        "partition_index": number,
+        "leader_id": leader,
+        "replica_nodes": copies,
+        "isr_nodes": copies[:in_sync],
+    }
+
+
+def test_partitions_without_a_leader_or_behind_are_named() -> None:
+    """A broker that is away shows by what it leaves behind; a whole cluster is well."""
+    client: Any = None
+    whole = TopicState(TOPICS[0], (partition(0, 1, 3), partition(1, 2, 3)))
+    (well,) = health._partitions(client, [whole])
+    assert (well.ok, well.found) == (True, "2 with a leader, all copies in sync")
+    broken = TopicState(TOPICS[1], (partition(0, -1, 0), partition(1, 2, 2)))
+    found = list(health._partitions(client, [whole, broken]))
+    assert [(finding.ok, finding.found) for finding in found] == [
+        (False, "without a leader: comments[0]"),
+        (False, "with fewer copies in sync than wanted: comments[1]"),
+    ]
+
+
+def member(*partitions: int) -> dict[str, Any]:
+    """A member of a group, with these partitions of one topic."""
+    assigned = [{"topic": "profiles", "partitions": list(partitions)}] if partitions else []
+    return {"member_assignment": {"assigned_partitions": assigned} if partitions else ""}
+
+
+@pytest.mark.parametrize(
+    ("group", "ok", "found"),
+    [
+        (
+            {"group_state": "Stable", "members": [member(0, 1), member(2, 3), member()]},
+            True,
+            "3 workers, 4 of 4",
+        ),
+        ({"group_state": "Stable", "members": [member(0, 1)]}, False, "1 worker, 2 of 4 partitions"),
+        ({"group_state": "PreparingRebalance", "members": [member(0, 1)]}, False, "share the partitions out"),
+        ({"group_state": "Dead", "members": []}, True, "no worker; nothing waits"),
+    ],
+)
+def test_a_role_is_well_when_its_partitions_are_worked_on(
+    group: dict[str, Any], ok: bool, found: str
+) -> None:
+    """Spare workers are no fault; partitions that nobody has, and a group that shares them out, are."""
+    told = health._role(Role.SINK, group, MINE, 0.0)
+    assert told.ok is ok
+    assert found in told.found
+    assert told.fix
