@@ -1,0 +1,39 @@
+"""The writing guide holds: each rule has at most as many breaches as its budget, which may only fall.
+
+`python -m tests.style [rule] [folder]` lists them.
+"""
+
+import pytest
+
+from tests import style
+
+BUDGET = {
+    "riddles": 375,
+    "descriptions": 510,
+    "long_sentences": 116,
+    "retired_words": 1147,
+    "long_functions": 6,
+    "long_modules": 8,
+}
+
+
+@pytest.mark.parametrize("rule", style.RULES)
+def test_the_writing_guide_is_kept(rule: str) -> None:
+    """No rule of the writing guide is broken more often than its budget allows."""
+    found = style.RULES[rule]()
+    shown = "\n".join(map(str, found[:50]))
+    assert len(found) <= BUDGET[rule], f"{style.RULES[rule].__doc__} python -m tests.style {rule}\n{shown}"
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("One two three. Four five.", [3, 2]),
+        ("Runs `a b c` for\nit: see [the page](https://example.org/a b).", [4, 3]),
+        ("A list:\n\n- one two\n- three", [2, 2, 1]),
+    ],
+)
+def test_words_are_counted_by_sentence(text: str, counts: list[int]) -> None:
+    """Code and addresses are one word; full stops, colons and items end a sentence."""
+    found = [style.words(sentence) for _, sentence in style.sentences(style.Text("", 1, text))]
+    assert [count for count in found if count] == counts
