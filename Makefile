@@ -74,8 +74,7 @@ format: $(VENV)/test.stamp ## put the code in shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: $(VENV)/test.stamp ## write anew what is generated under deploy/: schemas, AsyncAPI, manifests, dashboards
-	@$(BIN)/python deploy/grafana/build.py
+generate: $(VENV)/test.stamp ## write the generated files of deploy/: schemas, AsyncAPI, manifests, dashboards, tables
 	@$(BIN)/python -m deploy.generate
 
 preview: $(VENV)/test.stamp ## pictures of the dashboards with real data, by Grafana's components (needs npm, Chromium, Prometheus)

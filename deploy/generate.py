@@ -1,6 +1,6 @@
-"""Writes what is generated under deploy/ from the code: `python -m deploy.generate`.
+"""Write the generated files under deploy/: `python -m deploy.generate`, part of `make generate`.
 
-Nothing of it is edited by hand; a test says when it is out of date.
+Edit the code they come from, not these files. A test compares the two.
 """
 
 import json
@@ -11,7 +11,9 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+from deploy.grafana import build
 from streams.contract import asyncapi, strimzi
+from streams.ops import metrics
 from streams.settings import TopicSettings
 
 DEPLOY = Path(__file__).parent
@@ -19,9 +21,11 @@ EXAMPLES = DEPLOY / "asyncapi" / "examples"
 GENERATED = (
     "asyncapi/schemas/*",
     "asyncapi/asyncapi.json",
-    "asyncapi/index.html",
     "kubernetes/components/strimzi/topics.yaml",
     "kubernetes/components/monitoring/rules.yaml",
+    "prometheus/README.md",
+    "grafana/README.md",
+    "grafana/dashboards/*",
 )
 PROMETHEUS_RULE = """\
 # Generated from deploy/prometheus/rules by `make generate`; do not edit.
@@ -37,7 +41,7 @@ spec:
 
 
 def examples(version: Path) -> asyncapi.Examples:
-    """The example payloads of one version, per topic and by name."""
+    """Return the example payloads of one version, by topic and name."""
     return {
         folder.name: {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
         for folder in sorted(version.iterdir())
@@ -45,35 +49,55 @@ def examples(version: Path) -> asyncapi.Examples:
 
 
 def versions() -> list[Path]:
-    """The folders of examples, oldest first: `v1`, `v2`, …"""
+    """Return the folders of examples, oldest first: `v1`, `v2`, …"""
     return sorted(EXAMPLES.iterdir(), key=lambda folder: int(folder.name.removeprefix("v")))
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Every generated file and what belongs into it."""
+    """Yield the path and the content of every generated file."""
     project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
     described = asyncapi.document(project["version"], examples(versions()[-1]))
     for topic in asyncapi.PUBLISHED:
         yield DEPLOY / "asyncapi" / "schemas" / f"{topic.name}.json", _json(asyncapi.schema_of(topic))
     yield DEPLOY / "asyncapi" / "asyncapi.json", _json(described)
-    yield DEPLOY / "asyncapi" / "index.html", asyncapi.page(described)
     note = "# Generated from streams/topics.py by `make generate`; do not edit.\n"
     yield (
         DEPLOY / "kubernetes" / "components" / "strimzi" / "topics.yaml",
         note + strimzi.kafka_topics(TopicSettings()),
     )
     yield DEPLOY / "kubernetes" / "components" / "monitoring" / "rules.yaml", prometheus_rule()
+    yield from build.files()
+    for folder, name, table in (
+        ("prometheus", "metrics", metrics.document()),
+        ("grafana", "questions", build.questions()),
+    ):
+        readme = DEPLOY / folder / "README.md"
+        yield readme, filled(readme.read_text(), name, table)
+
+
+def filled(page: str, name: str, table: str) -> str:
+    """Return a page with a table between the comments `<!-- NAME -->` and `<!-- end -->`.
+
+    Raises:
+        ValueError: the page has no such comments.
+    """
+    start, end = f"<!-- {name} -->\n", "<!-- end -->\n"
+    head, opened, rest = page.partition(start)
+    _, closed, tail = rest.partition(end)
+    if not (opened and closed):
+        raise ValueError(f"no table {name!r} in the page")
+    return head + start + table + end + tail
 
 
 def prometheus_rule() -> str:
-    """The groups of all files of rules as one resource of the Prometheus operator, comments included."""
+    """Return the rules of all files as one resource of the Prometheus operator, comments included."""
     texts = [path.read_text() for path in sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))]
     groups = [text.partition("\ngroups:\n")[2].rstrip() for text in texts]
     return PROMETHEUS_RULE + indent("\n\n".join(groups), "  ") + "\n"
 
 
 def main() -> None:
-    """Write the files, and take away what is generated no more."""
+    """Write the files, and remove those that are no longer generated."""
     wanted = dict(files())
     for pattern in GENERATED:
         for old in set(DEPLOY.glob(pattern)) - set(wanted):

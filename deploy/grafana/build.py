@@ -1,13 +1,12 @@
-"""Writes the dashboards and the table of questions: `python deploy/grafana/build.py` (`make generate`).
+"""Build the dashboards and the table of their questions; `make generate` writes them.
 
-A row of a dashboard is a question; a panel answers a part of it and says in its description what to do.
-The JSON beside this file is made here and never edited by hand; a test compares the two.
+Each row of a dashboard is a question. A panel answers part of it, and its description says how to act on it.
+Edit this file and not the JSON beside it: a test compares the two.
 """
 
 import itertools
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,7 @@ def rate(metric: str, by: str = "", selector: str = "") -> str:
 
 BRAND = 'brand=~"$brand"'
 POSITIVE, NEUTRAL, NEGATIVE = "green", "#8e8e8e", "red"
-UP = {0: ("no", "red"), 1: ("yes", "green")}
+UP: Mapping[float, tuple[str, str]] = {0: ("no", "red"), 1: ("yes", "green")}
 OUT = 'role="profile", topic="enriched"'
 
 CANDIDATES_SQL = """
@@ -639,7 +638,7 @@ def rendered(board: Dashboard) -> str:
 
 
 def _panel(panel: Panel) -> Any:
-    kinds = {
+    kinds: Mapping[str, Callable[[], Any]] = {
         "graph": timeseries.Panel,
         "stat": stat.Panel,
         "trend": stat.Panel,
@@ -720,27 +719,6 @@ def questions() -> str:
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Everything that is generated: path and content."""
+    """Yield the path and the content of every dashboard."""
     for board in DASHBOARDS:
         yield HERE / "dashboards" / f"{board.uid}.json", rendered(board)
-    readme = HERE / "README.md"
-    head, _, rest = readme.read_text().partition("<!-- questions -->\n")
-    tail = rest.partition("<!-- end -->\n")[2]
-    yield readme, f"{head}<!-- questions -->\n{questions()}<!-- end -->\n{tail}"
-
-
-def main() -> None:
-    """Write what differs, and say so; with `--check` only say, and fail when anything does."""
-    check = "--check" in sys.argv
-    stale = [(path, text) for path, text in files() if not path.exists() or path.read_text() != text]
-    for path, text in stale:
-        sys.stderr.write(
-            f"{path.relative_to(HERE)} {'is not as build.py makes it' if check else 'written'}\n"
-        )
-        if not check:
-            path.write_text(text)
-    sys.exit(bool(check and stale))
-
-
-if __name__ == "__main__":
-    main()

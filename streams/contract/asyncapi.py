@@ -1,18 +1,16 @@
-"""What travels on the topics, for programs and for people: JSON Schemas, an AsyncAPI 3 document, a page.
+"""Generate the contract of the published topics: JSON Schemas and an AsyncAPI 3 document.
 
-All of it is made from the one topic table, the records and the roles: nothing is written twice. Internal
-topics are left out: they may change with any release.
+Both come from the topic table, the records and the roles, so nothing is written twice. Internal topics are
+left out: they may change with any release.
 """
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
-from jinja2 import Environment, PackageLoader, select_autoescape
-from markupsafe import Markup
 
+from models import candidate, rejection
 from streams.roles import ROLES, Role
 from streams.settings import Settings, TopicSettings
 from streams.topics import TOPICS, Topic
@@ -24,11 +22,16 @@ Examples = Mapping[str, Mapping[str, Any]]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PUBLISHED: tuple[Topic, ...] = tuple(topic for topic in TOPICS if not topic.internal)
 _COMPONENTS = "#/components/schemas/"
+_NAMES: Final[dict[str, str]] = {
+    _COMPONENTS + f"{record.__module__}.{record.__qualname__}": _COMPONENTS + name
+    for record, name in ((candidate.Reason, "WhyReason"), (rejection.Reason, "RejectionReason"))
+}
+"""References to records that share a class name, which msgspec tells apart by their modules."""
 _BINDING = {"bindingVersion": "0.5.0"}
 
 
 def schema_of(topic: Topic) -> Schema:
-    """The JSON Schema (2020-12) of a topic's records, complete in itself. A tombstone is no record."""
+    """Return the self-contained JSON Schema (2020-12) of a topic's records. It does not cover tombstones."""
     assert topic.record is not None, f"{topic.name} has no records"  # noqa: S101 -- only changelogs have none
     _, definitions = msgspec.json.schema_components([topic.record], ref_template="#/$defs/{name}")
     own = definitions.pop(topic.record.__name__)
@@ -37,7 +40,7 @@ def schema_of(topic: Topic) -> Schema:
 
 
 def document(version: str, examples: Examples) -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of this release: every published topic, who reads and who writes it."""
+    """Build the AsyncAPI 3.0 document of a release: every published topic, its readers and its writers."""
     records = {topic.record for topic in PUBLISHED}
     ordered = sorted((record for record in records if record), key=lambda record: record.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_COMPONENTS + "{name}")
@@ -47,9 +50,10 @@ def document(version: str, examples: Examples) -> dict[str, Any]:
             "title": "Superfan",
             "version": version,
             "description": (
-                "Finds a brand's enthusiastic existing customers in the social stream and says why. "
-                "Records are JSON, UTF-8, one object each; unknown fields are ignored. Delivery is at least "
-                "once: of two profiles or candidates of a key keep the one with the greater `revision`."
+                "Finds a brand's enthusiastic existing customers in the social stream and explains why. "
+                "Each record is one JSON object in UTF-8; readers ignore unknown fields. Delivery is at "
+                "least once: of two profiles or candidates with the same key, keep the one with the "
+                "greater `revision`."
             ),
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
@@ -58,7 +62,7 @@ def document(version: str, examples: Examples) -> dict[str, Any]:
             "local": {
                 "host": Settings.model_fields["broker_url"].default.removeprefix("kafka://"),
                 "protocol": "kafka",
-                "description": "The embedded broker's default address; `SUPERFAN_BROKER_URL` names another.",
+                "description": "The default broker; `SUPERFAN_BROKER_URL` sets another.",
             }
         },
         "channels": {topic.name: _channel(topic) for topic in PUBLISHED},
@@ -69,25 +73,9 @@ def document(version: str, examples: Examples) -> dict[str, Any]:
                 for topic in PUBLISHED
                 for name, message in _messages(topic, examples.get(topic.name, {}))
             },
-            "schemas": _tidy(schemas),
+            "schemas": {_named(name): _tidy(schema) for name, schema in schemas.items()},
         },
     }
-
-
-def page(described: Mapping[str, Any]) -> str:
-    """The document as one HTML page that needs no network and no script."""
-    environment = Environment(
-        loader=PackageLoader("streams.views", "templates"),
-        autoescape=select_autoescape(),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["code"] = _code
-    schemas = {name: list(_fields(schema)) for name, schema in described["components"]["schemas"].items()}
-    found = environment.get_template("asyncapi.html").render(
-        document=described, topics=PUBLISHED, fields=schemas, to_json=_pretty
-    )
-    return found.rstrip() + "\n"
 
 
 def _channel(topic: Topic) -> dict[str, Any]:
@@ -154,76 +142,20 @@ def _sentence(text: str) -> str:
 
 
 def _tidy(schema: Any) -> Any:
-    """A schema with its docstrings out of their indentation."""
-    if isinstance(schema, dict):
-        return {
-            name: inspect.cleandoc(value)
-            if name == "description" and isinstance(value, str)
-            else _tidy(value)
-            for name, value in schema.items()
-        }
-    return [_tidy(item) for item in schema] if isinstance(schema, list) else schema
+    """Return a schema with dedented descriptions and stable component names."""
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidied = {name: _tidy(value) for name, value in schema.items()}
+    if isinstance(text := tidied.get("description"), str):
+        tidied["description"] = inspect.cleandoc(text)
+    if isinstance(ref := tidied.get("$ref"), str):
+        tidied["$ref"] = _NAMES.get(ref, ref)
+    return tidied
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """A row of the page: a property, the kinds of value it may have, and the limits upon them."""
-
-    name: str
-    required: bool
-    kinds: tuple[tuple[str, str], ...]
-    """`(text, name of a schema or "")`"""
-    limits: str
-
-
-_LIMITS = {
-    "pattern": "matches {}",
-    "maxLength": "at most {} characters",
-    "minimum": "at least {}",
-    "format": "a {}",
-    "description": "{}",
-}
-
-
-def _fields(schema: Schema) -> Iterator[_Field]:
-    for name, property_ in schema.get("properties", {}).items():
-        limits = dict.fromkeys(_limits(property_))
-        yield _Field(name, name in schema.get("required", ()), tuple(_kinds(property_)), "; ".join(limits))
-
-
-def _kinds(schema: Schema, prefix: str = "") -> Iterator[tuple[str, str]]:
-    match schema:
-        case {"$ref": ref}:
-            name = ref.removeprefix(_COMPONENTS)
-            yield prefix + name.rpartition(".")[2], name
-        case {"anyOf": choices}:
-            for number, choice in enumerate(choices):
-                yield from _kinds(choice, "" if number else prefix)
-        case {"enum": values}:
-            yield prefix + ", ".join(map(str, values)), ""
-        case {"type": "array", "items": items}:
-            yield from _kinds(items, prefix + "list of ")
-        case {"type": "object", "additionalProperties": values}:
-            yield from _kinds(values, prefix + "by name: ")
-        case {"type": kind}:
-            yield prefix + kind, ""
-
-
-def _limits(schema: Schema) -> Iterable[str]:
-    for choice in schema.get("anyOf", ()):
-        yield from _limits(choice)
-    for name, words in _LIMITS.items():
-        if name in schema:
-            yield words.format(schema[name])
-
-
-def _code(text: str) -> Markup:
-    """Text with its `names` set as code."""
-    parts = text.split("`")
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts)
-    )
-
-
-def _pretty(value: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+def _named(component: str) -> str:
+    """Return the published name of a schema component."""
+    ref = _COMPONENTS + component
+    return _NAMES.get(ref, ref).removeprefix(_COMPONENTS)

@@ -1,12 +1,11 @@
 """The one table of metrics: names, kinds, units, labels, who exposes them, what they mean.
 
-Collectors are made from it, `deploy/prometheus/README.md` is printed from it (`python -m
-streams.ops.metrics`), and rules and dashboards are tested against it. Units are base units; labels have
+Collectors are made from it, `make generate` writes it into `deploy/prometheus/README.md`, and rules and
+dashboards are tested against it. Units are base units; labels have
 few values, known beforehand: never an author, a text or a hashtag. What is counted where is told by
 `streams.ops.meters`.
 """
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
@@ -289,7 +288,3 @@ def document() -> str:
         by = "worker" if m.by == WORKER else ", ".join(m.by).replace(", ".join(WORKER), "worker")
         lines.append(f"| `{m.name}` | {m.kind} | {m.unit} | {labels} | {by} | {m.meaning} |")
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(document())

@@ -30,27 +30,22 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 def seconds(duration: str) -> int:
     """A compose duration like 1m5s."""
-    minutes, rest = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", duration).groups()
+    found = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", duration)
+    assert found, duration
+    minutes, rest = found.groups()
     return 60 * int(minutes or 0) + int(rest or 0)
 
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
     """The compose file as Docker Compose understands it, every profile included."""
-    command = [
-        BIN / "docker-compose",
-        "-f",
-        DEPLOY / "compose.yaml",
-        "--profile",
-        "*",
-        "config",
-        "--format",
-        "json",
-    ]
+    file = str(DEPLOY / "compose.yaml")
+    command = [f"{BIN}/docker-compose", "-f", file, "--profile", "*", "config", "--format", "json"]
     done = subprocess.run(command, capture_output=True, check=False, env={"PATH": "", "HOME": "/"})
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
-    return json.loads(done.stdout)["services"]
+    found: dict[str, Any] = json.loads(done.stdout)["services"]
+    return found
 
 
 def workers(services: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +55,7 @@ def workers(services: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_dockerfile_has_no_finding() -> None:
     """hadolint, with every rule on, has nothing to say."""
-    command = [BIN / "hadolint", "--failure-threshold", "style", DEPLOY / "Dockerfile"]
+    command = [f"{BIN}/hadolint", "--failure-threshold", "style", f"{DEPLOY}/Dockerfile"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert (done.returncode, done.stdout.decode()) == (0, "")
 
@@ -98,8 +93,9 @@ def test_only_java_is_left_out_of_the_image() -> None:
 
 def test_compose_runs_the_broker_that_is_tested(services: dict[str, Any]) -> None:
     """The demo, the tests and the compose file run the same version of Apache Kafka."""
-    pinned = re.search(r"<artifactId>kafka_2.13</artifactId>\s*<version>(.+)</version>", _pom()).group(1)
-    assert services["kafka"]["image"] == f"apache/kafka:{pinned}"
+    pinned = re.search(r"<artifactId>kafka_2.13</artifactId>\s*<version>(.+)</version>", _pom())
+    assert pinned
+    assert services["kafka"]["image"] == f"apache/kafka:{pinned[1]}"
 
 
 def test_every_role_waits_for_what_it_needs(services: dict[str, Any]) -> None:
@@ -199,4 +195,4 @@ def test_grafanas_account_reads_the_board_and_changes_nothing() -> None:
 
 
 def _pom() -> str:
-    return (ROOT / "streams" / "kafka-pom.xml").read_text()
+    return (ROOT / "streams" / "broker" / "kafka-pom.xml").read_text()

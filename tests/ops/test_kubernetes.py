@@ -32,7 +32,7 @@ Resource = dict[str, Any]
 
 def built(overlay: str) -> list[Resource]:
     """What `kubectl apply -k` would send."""
-    command = [BIN / "kubectl", "kustomize", KUBERNETES / "overlays" / overlay]
+    command = [f"{BIN}/kubectl", "kustomize", f"{KUBERNETES}/overlays/{overlay}"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b"", "kustomize warns of what it will not take for long"
@@ -64,7 +64,8 @@ def workers(resources: list[Resource]) -> dict[Role, Resource]:
 
 def pod(deployment: Resource) -> Resource:
     """A Deployment's pod."""
-    return deployment["spec"]["template"]["spec"]
+    found: Resource = deployment["spec"]["template"]["spec"]
+    return found
 
 
 def settings_of(

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -63,7 +64,7 @@ def test_the_list_of_candidates_has_the_fans_the_best_first(live: Stack) -> None
     query = sql.replace("${brand:sqlstring}", ",".join(f"'{brand}'" for brand in brands))
     address = live.settings.store_url.get_secret_value().replace("+psycopg", "")
 
-    def asked() -> list[dict[str, object]]:
+    def asked() -> list[dict[str, Any]]:
         with psycopg.connect(address, row_factory=dict_row) as connection:
             return [row for row in connection.execute(query) if row["state"] == "candidate"]
 
