@@ -4,9 +4,9 @@ import msgspec
 
 from models.author import DELETED, Bio, CountedPost
 from models.opinion import Opinion
-from models.post import ReplyTo
+from models.post import ReplyTo, check_count
 from models.record import Record
-from models.rejection import rejection_of
+from models.rejection import decode_json
 from models.signals import Signals
 from models.tables import mask
 from models.times import instant
@@ -50,11 +50,10 @@ _decoder = msgspec.json.Decoder(_Enriched)
 
 def counted_post(value: bytes) -> tuple[str, str, CountedPost]:
     """`(platform, author id, post)` of a record of `enriched`; raises `Rejected`."""
-    try:
-        enriched = _decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise rejection_of(error, value) from None
+    enriched = decode_json(_decoder, value)
     post, signals = enriched.post, enriched.signals
+    check_count("author.followers", post.author.followers)
+    check_count("author.following", post.author.following)
     metrics, to = post.metrics, post.reply_to
     return (
         post.platform,

@@ -1,17 +1,28 @@
-"""What else is known of an author: customer records, feedback of a marketer, erasures."""
+"""Customer records, feedback of marketers, erasures: what is known of an author besides posts."""
 
 from typing import Annotated, Literal
 
 import msgspec
 
-from models.post import MAX_ID, PLATFORMS, Id, Moment, Platform, check_id
+from models.post import (
+    MAX_ID,
+    PLATFORMS,
+    Count,
+    Id,
+    Moment,
+    Platform,
+    check_count,
+    check_id,
+    parse_author_key,
+    parse_candidate_key,
+)
 from models.record import Record
-from models.rejection import Reason, Rejected, rejection_of
+from models.rejection import Reason, Rejected, decode_json
 from models.times import instant
 
 
 class CustomerHandle(Record, frozen=True):
-    """Where a customer can be met: by author id, or by handle when the id is not known."""
+    """A social account of a customer: by author id, or by handle when the id is unknown."""
 
     platform: Platform
     author_id: Id | None = None
@@ -19,19 +30,19 @@ class CustomerHandle(Record, frozen=True):
 
 
 class Customer(Record, frozen=True):
-    """A record of the brand's own customer file. The file is about the operator's brands as a whole."""
+    """A record of the operator's customer file, which covers all of its brands together."""
 
     customer_id: Id
     handles: tuple[CustomerHandle, ...] = ()
     first_order_at: Moment | None = None
     last_order_at: Moment | None = None
-    orders: int | None = None
+    orders: Count | None = None
     employee: bool | None = None
     do_not_contact: bool | None = None
 
 
 class Feedback(Record, frozen=True):
-    """What a marketer decided about a candidate."""
+    """A decision of a marketer about a candidate."""
 
     key: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[^/]+/[^:]+:.+$", "maxLength": MAX_ID})]
     decision: Literal["accepted", "declined", "contacted"]
@@ -39,7 +50,7 @@ class Feedback(Record, frozen=True):
 
 
 class Erasure(Record, frozen=True):
-    """A person's wish to be forgotten: every post of theirs up to `at` counts no more."""
+    """A person's request to be forgotten: their posts up to `at` no longer count."""
 
     platform: Platform
     author_id: Id
@@ -48,7 +59,7 @@ class Erasure(Record, frozen=True):
 
 
 def normal_handle(handle: str) -> str:
-    """Handles are compared without `@` and without regard to case."""
+    """Return a handle as handles are compared: without `@` and without regard to case."""
     return handle.removeprefix("@").casefold()
 
 
@@ -58,11 +69,8 @@ _erasure = msgspec.json.Decoder(Erasure)
 
 
 def decode_customer(value: bytes) -> Customer:
-    """A checked customer; raises `Rejected`. A handle names a known platform and an id or a handle."""
-    try:
-        customer = _customer.decode(value)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise rejection_of(error, value) from None
+    """Return a checked customer, each handle with a known platform and an id or handle; raises `Rejected`."""
+    customer = decode_json(_customer, value)
     check_id("customer_id", customer.customer_id)
     for handle in customer.handles:
         if handle.platform not in PLATFORMS:
@@ -70,6 +78,7 @@ def decode_customer(value: bytes) -> Customer:
         if handle.author_id is None and handle.handle is None:
             raise Rejected(Reason.MISSING_FIELD, "a handle needs `author_id` or `handle`")
         check_id("handle", handle.author_id if handle.author_id is not None else handle.handle or "")
+    check_count("orders", customer.orders)
     for moment in (customer.first_order_at, customer.last_order_at):
         if moment is not None:
             instant(moment)
@@ -77,8 +86,10 @@ def decode_customer(value: bytes) -> Customer:
 
 
 def decode_customer_record(key: bytes | None, value: bytes | None) -> tuple[str, Customer | None]:
-    """The customer id that is the key of a record of `customers`, and the customer; null where the record
-    deletes. Raises `Rejected`, for a key that is not the customer's id, too."""
+    """Return the customer id and the customer of a record of `customers`; a null customer is deleted.
+
+    Raises `Rejected`, also for a key that is not the customer's id.
+    """
     try:
         customer_id = (key or b"").decode()
     except UnicodeDecodeError:
@@ -93,14 +104,11 @@ def decode_customer_record(key: bytes | None, value: bytes | None) -> tuple[str,
 
 
 def decode_feedback(value: bytes) -> Feedback:
-    """Checked feedback with a key of the form `brand/platform:author_id`; raises `Rejected`."""
-    try:
-        feedback = _feedback.decode(value)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise rejection_of(error, value) from None
-    brand, slash, author = feedback.key.partition("/")
-    platform, colon, author_id = author.partition(":")
-    if not (brand and slash and platform and colon and author_id):
+    """Return checked feedback; raises `Rejected`, also for a key other than `brand/platform:author_id`."""
+    feedback = decode_json(_feedback, value)
+    brand, author = parse_candidate_key(feedback.key)
+    platform, author_id = parse_author_key(author)
+    if not (brand and platform and author_id):
         raise Rejected(Reason.BAD_ID, f"key must be brand/platform:author_id, not {feedback.key[:60]!r}")
     check_id("key", feedback.key)
     instant(feedback.at)
@@ -108,11 +116,8 @@ def decode_feedback(value: bytes) -> Feedback:
 
 
 def decode_erasure(value: bytes) -> Erasure:
-    """A checked erasure; raises `Rejected`."""
-    try:
-        erasure = _erasure.decode(value)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise rejection_of(error, value) from None
+    """Return a checked erasure; raises `Rejected`."""
+    erasure = decode_json(_erasure, value)
     if erasure.platform not in PLATFORMS:
         raise Rejected(Reason.UNKNOWN_PLATFORM, f"{erasure.platform[:60]!r}; known are {sorted(PLATFORMS)}")
     check_id("author_id", erasure.author_id)

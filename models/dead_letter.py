@@ -1,18 +1,18 @@
-"""A rejected record as it is kept, to be read, mended and replayed."""
+"""A rejected record as it is kept: to be read, and replayed once its fault is fixed."""
 
 import base64
 
 from models.record import Record
 from models.rejection import Reason, Rejected
-from models.times import rfc3339
+from models.times import LATEST_MS, rfc3339
 
 
 class DeadLetter(Record, frozen=True):
-    """A rejected record with its origin, so that it can be read, mended and replayed.
+    """A rejected record with its origin, so that it can be read, fixed and replayed.
 
-    `payload` is the record's value as text, or in base64 when it is no UTF-8
-    (`payload_encoding` says which), or null for an empty value. `at` is the record's own time,
-    RFC 3339: a redelivered record gives the same dead letter.
+    `payload` is the record's value: text, or base64 if it is not UTF-8 (see `payload_encoding`), or null
+    for a record without a value. `at` is the record's own time, RFC 3339: a redelivered record gives the
+    same dead letter.
     """
 
     topic: str
@@ -26,11 +26,11 @@ class DeadLetter(Record, frozen=True):
 
 
 MAX_PAYLOAD = 600_000
-"""Bytes of a payload kept in a dead letter: under the broker's record limit even in base64."""
+"""Bytes of a payload that a dead letter keeps: below the broker's record limit even in base64."""
 
 
 def payload_of(value: bytes | None) -> tuple[str | None, str]:
-    """`(payload, payload_encoding)` of a record's value, cut at `MAX_PAYLOAD` bytes."""
+    """Return `(payload, payload_encoding)` of a record's value, cut at `MAX_PAYLOAD` bytes."""
     if value is None:
         return None, "utf-8"
     if len(value) > MAX_PAYLOAD:
@@ -43,7 +43,7 @@ def payload_of(value: bytes | None) -> tuple[str | None, str]:
 
 
 def value_of(letter: DeadLetter) -> bytes | None:
-    """The record's value as it was; raises `Rejected` where the payload was cut, or is not what it says."""
+    """Return the record's original value; raises `Rejected` if the payload was cut or is damaged."""
     if letter.payload is None:
         return None
     if letter.payload_encoding == "utf-8":
@@ -53,13 +53,13 @@ def value_of(letter: DeadLetter) -> bytes | None:
     try:
         return base64.b64decode(letter.payload, validate=True)
     except ValueError:
-        raise Rejected(Reason.WRONG_TYPE, "the payload is no base64") from None
+        raise Rejected(Reason.WRONG_TYPE, "the payload is not base64") from None
 
 
 def dead_letter(
     rejection: Rejected, value: bytes | None, *, topic: str, partition: int, offset: int, at_ms: int
 ) -> DeadLetter:
-    """The dead letter of a record; the same record gives the same letter."""
+    """Return the dead letter of a record; the same record gives the same letter."""
     payload, encoding = payload_of(value)
     return DeadLetter(
         topic=topic,
@@ -68,6 +68,6 @@ def dead_letter(
         reason=rejection.reason,
         detail=rejection.detail,
         payload=payload,
-        at=rfc3339(at_ms),
+        at=rfc3339(min(max(at_ms, 0), LATEST_MS)),  # a producer may send any timestamp
         payload_encoding=encoding,
     )

@@ -1,16 +1,16 @@
-"""Why a record is not kept: the bounded reasons.
+"""The bounded reasons for which a record is not kept, and the decoding that finds most of them.
 
-Reasons are an enumeration so that a metric label stays bounded and a reader can match on it.
+Reasons are an enumeration, so that a metric label stays bounded and a reader can match on it.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 
 class Reason(StrEnum):
-    """Why a record went to `dead-letters`. A value once published is never reused for another meaning."""
+    """Reasons for a dead letter. A value once published is never reused for another meaning."""
 
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
@@ -34,21 +34,21 @@ class Reason(StrEnum):
 
 
 class DropReason(StrEnum):
-    """Why a well-formed record was dropped on purpose: counted, never dead-lettered."""
+    """Reasons for dropping a well-formed record on purpose: it is counted, never dead-lettered."""
 
     NO_BRAND = "no_brand"
     OPTED_OUT = "opted_out"
 
 
 class Dropped(NamedTuple):
-    """A well-formed record that was dropped, and where it came from."""
+    """A well-formed record that was dropped, with its platform."""
 
     reason: DropReason
     platform: str
 
 
 class Rejected(Exception):
-    """A record that cannot be used. `detail` says what and where, never more than 300 characters."""
+    """A record that cannot be used. `detail` names the fault and its field, in at most 300 characters."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -59,8 +59,18 @@ class Rejected(Exception):
         return Rejected, (self.reason, self.detail)
 
 
-def rejection_of(error: msgspec.MsgspecError | UnicodeError | RecursionError, value: bytes) -> Rejected:
-    """The bounded reason behind a decoder's error; `value` is what could not be decoded."""
+T = TypeVar("T")
+
+
+def decode_json(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
+    """Return the record that `value` holds; raises `Rejected` with a bounded reason for any other bytes."""
+    try:
+        return decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise _rejection(error, value) from None
+
+
+def _rejection(error: Exception, value: bytes) -> Rejected:
     text = str(error)
     try:
         value.decode()

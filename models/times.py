@@ -1,4 +1,4 @@
-"""Times as records carry them: RFC 3339, or epoch seconds or milliseconds. Always UTC inside.
+"""Times as records carry them: RFC 3339, or epoch seconds or milliseconds. Inside, all are UTC.
 
 An instant is an integer of epoch milliseconds; a day is an integer of days since 1970-01-01.
 """
@@ -12,12 +12,14 @@ DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: before it there was no social media to read
 LATEST_MS = 4_102_444_800_000  # 2100-01-01
+MAX_EPOCH = 10**15
+"""Largest absolute number that is tried as a time; in milliseconds it lies beyond the year 30000."""
 _MILLISECONDS_FROM = 100_000_000_000
 """Numbers from here on are milliseconds: as seconds they would be after the year 5000."""
 
 
 def instant(value: str | int | float) -> int:
-    """Epoch milliseconds of a time as a record carries it; a time without an offset is UTC.
+    """Return the epoch milliseconds of a time as a record carries it; a time without an offset is UTC.
 
     Raises `Rejected`: `bad_time` when it cannot be read, `absurd_time` outside 2000..2100.
     """
@@ -33,8 +35,8 @@ def instant(value: str | int | float) -> int:
         except (OverflowError, ValueError):
             raise Rejected(Reason.ABSURD_TIME, value[:60]) from None
     else:
-        if abs(value) > 1e15:
-            raise Rejected(Reason.ABSURD_TIME, f"{value!r} is no time of this century")
+        if abs(value) > MAX_EPOCH:
+            raise Rejected(Reason.ABSURD_TIME, f"{str(value)[:60]} is no time of this century")
         ms = round(value if abs(value) >= _MILLISECONDS_FROM else value * 1000)
     if not EARLIEST_MS <= ms < LATEST_MS:
         raise Rejected(Reason.ABSURD_TIME, f"{value!r} is not between 2000 and 2100")
@@ -42,21 +44,21 @@ def instant(value: str | int | float) -> int:
 
 
 def day_of(ms: int) -> int:
-    """The UTC day of an instant."""
+    """Return the UTC day of an instant."""
     return ms // DAY_MS
 
 
 def rfc3339(ms: int) -> str:
-    """An instant as text, to the second, UTC."""
+    """Return an instant as RFC 3339 text, to the second, UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @lru_cache(maxsize=4096)
 def iso_day(day: int) -> str:
-    """A day as `YYYY-MM-DD`."""
+    """Return a day as `YYYY-MM-DD`."""
     return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
 
 
 def day_from_iso(text: str) -> int:
-    """The inverse of `iso_day`; raises `ValueError` on anything else."""
+    """Return the day that `iso_day` wrote; raises `ValueError` for other text."""
     return date.fromisoformat(text).toordinal() - date(1970, 1, 1).toordinal()

@@ -534,7 +534,7 @@ def backtest(
     if other is not None:
         comparison.announce(settings, other, talk)
     with _reading("Backtesting", posts) as advance:
-        tally = backtest.run(
+        counts = backtest.run(
             settings,
             posts=posts,
             customers=customers,
@@ -545,7 +545,7 @@ def backtest(
             other=other,
             advance=advance,
         )
-    talk.print(f"{tally}. Written to {out}.", soft_wrap=True)
+    talk.print(f"{counts}. Written to {out}.", soft_wrap=True)
     if other is not None:
         comparison.print_comparison(out / "comparison.jsonl", output, talk)
 

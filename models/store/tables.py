@@ -115,7 +115,8 @@ class CandidateRow(Keyed, Base):
     notice_due_at: Mapped[str | None] = mapped_column(Words)
 
 
-_MOST, _MOST_POSTS = 2**63 - 1, 2**31 - 1
+_BIGINT, _INTEGER = 2**63 - 1, 2**31 - 1
+"""Largest values of the two integer types of PostgreSQL; SQLite holds both."""
 _NO_POSTS = Window(posts=0, positive=0, neutral=0, negative=0)
 
 
@@ -128,7 +129,7 @@ def table_of(kind: type[Profile] | type[Candidate]) -> Table:
 
 
 def row_of(record: Profile | Candidate) -> dict[str, Any]:
-    """A record as a row. A count too large for its column is the column's largest; `record` has the truth."""
+    """Return a record as a row. A number beyond its column's range is cut to it; `record` keeps the whole."""
     tier, followers, customer = (
         (record.tier, record.followers, record.customer)
         if isinstance(record, Profile)
@@ -142,10 +143,10 @@ def row_of(record: Profile | Candidate) -> dict[str, Any]:
         "state": record.state,
         "score": record.score,
         "tier": tier,
-        "followers": None if followers is None else min(followers, _MOST),
+        "followers": None if followers is None else _within(_BIGINT, followers),
         "customer": customer,
         "model_version": record.model_version,
-        "revision": record.revision,
+        "revision": _within(_BIGINT, record.revision),
         "record": record,
     }
     if isinstance(record, Profile):
@@ -153,9 +154,9 @@ def row_of(record: Profile | Candidate) -> dict[str, Any]:
         return row | {
             "as_of": record.as_of,
             "evaluated_on": record.evaluated_on,
-            "posts_90d": min(window.posts, _MOST_POSTS),
-            "positive_90d": min(window.positive, _MOST_POSTS),
-            "negative_90d": min(window.negative, _MOST_POSTS),
+            "posts_90d": _within(_INTEGER, window.posts),
+            "positive_90d": _within(_INTEGER, window.positive),
+            "negative_90d": _within(_INTEGER, window.negative),
         }
     return row | {
         "handle": record.handle,
@@ -165,3 +166,7 @@ def row_of(record: Profile | Candidate) -> dict[str, Any]:
         "expires_at": record.expires_at,
         "notice_due_at": record.notice.due_at,
     }
+
+
+def _within(most: int, number: int) -> int:
+    return max(-most - 1, min(number, most))

@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from models.candidate import Candidate, Profile
-from models.rejection import Reason, Rejected, rejection_of
+from models.rejection import Reason, Rejected, decode_json
 from models.store import Change, Delete, Store, StoreUnavailable
 from streams import topics
 from streams.agents.dead_letters import DeadLetters
@@ -67,8 +67,4 @@ def _change(work: Work) -> Change:
             return Delete(kind, (work.key or b"").decode())
         except UnicodeDecodeError:
             raise Rejected(Reason.BAD_ID, "the key is not UTF-8") from None
-    decoder = _profile if kind is Profile else _candidate
-    try:
-        return decoder.decode(work.value)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise rejection_of(error, work.value) from None
+    return decode_json(_profile, work.value) if kind is Profile else decode_json(_candidate, work.value)

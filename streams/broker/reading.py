@@ -13,6 +13,7 @@ from kafka.structs import TopicPartition
 
 from models.candidate import Candidate
 from models.dead_letter import DeadLetter
+from models.rejection import Rejected, decode_json
 from streams.broker.admin import BrokerUnavailable, TopicError
 from streams.settings import Settings
 from streams.topics import CANDIDATES, DEAD_LETTERS
@@ -129,12 +130,12 @@ def follow_candidates(
                 for record in found:
                     try:
                         key = (record.key or b"").decode()
-                        said = None if record.value is None else _candidate.decode(record.value)
-                    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-                        place = f"{CANDIDATES}, partition {record.partition}, offset {record.offset}"
-                        on_unreadable(f"{place} is no candidate: {error}")
+                        candidate = None if record.value is None else decode_json(_candidate, record.value)
+                    except (Rejected, UnicodeError) as error:
+                        origin = f"{CANDIDATES}, partition {record.partition}, offset {record.offset}"
+                        on_unreadable(f"{origin} is not a candidate: {error}")
                     else:
-                        yield Changed(record.timestamp, key, said)
+                        yield Changed(record.timestamp, key, candidate)
 
 
 @contextmanager

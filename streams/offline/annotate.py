@@ -6,7 +6,7 @@ import msgspec
 
 from models.brand import Brand
 from models.record import Record, encode
-from models.rejection import Reason, Rejected, rejection_of
+from models.rejection import Reason, Rejected, decode_json
 from nlp.pipeline import Annotator, Target, TextIn
 
 BATCH = 64
@@ -53,9 +53,9 @@ def _request(line: bytes) -> TextIn | Rejected:
     if not line:
         return Rejected(Reason.EMPTY, "the line is empty")
     try:
-        request = _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        return rejection_of(error, line)
+        request = decode_json(_decoder, line)
+    except Rejected as rejection:
+        return rejection
     targets = [
         t if isinstance(t, str) else Target(text=t.text, start=t.start, end=t.end)
         for t in request.targets or ()

@@ -51,8 +51,8 @@ Advance = Callable[[int, int], object]
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a backtest counted."""
+class RecordCounts:
+    """Counts of the records that a backtest read."""
 
     posts: int = 0
     counted: int = 0
@@ -97,7 +97,7 @@ class Backtest:
     enricher: Enricher
     received_ms: int
     on_dead_letter: Callable[[DeadLetter], object]
-    tally: Tally = field(default_factory=Tally)
+    counts: RecordCounts = field(default_factory=RecordCounts)
     _today: int = 0
     _authors: dict[str, bytes] = field(default_factory=dict)
     _customers: dict[str, CustomerState] = field(default_factory=lambda: defaultdict(CustomerState))
@@ -105,35 +105,35 @@ class Backtest:
 
     def posts(self, values: Iterable[bytes]) -> None:
         """Read posts and count them, see `count`."""
-        numbered = enumerate(values, self.tally.posts)
+        numbered = enumerate(values, self.counts.posts)
         while batch := list(itertools.islice(numbered, BATCH)):
             self.count(batch, self.enricher.enrich([Raw(value, self.received_ms) for _, value in batch]))
 
     def count(self, batch: Sequence[tuple[int, bytes]], results: Sequence[Result]) -> None:
         """Count posts, each given with its number; what cannot be used becomes a dead letter."""
         for (number, value), result in zip(batch, results, strict=True):
-            self.tally.posts += 1
+            self.counts.posts += 1
             if isinstance(result, Rejected):
                 self._reject(lines.route(value).topic, number, value, result)
             elif isinstance(result, Dropped):
-                self.tally.dropped[result.reason] += 1
+                self.counts.dropped[result.reason] += 1
             else:
                 *_, post = counted_post(result.value)
                 self.apply(result.author, post)
 
     def customers(self, values: Iterable[bytes]) -> None:
         """Take note of customer records."""
-        self.tally.customers += self._take(topics.CUSTOMERS, values, self._customer)
+        self.counts.customers += self._take(topics.CUSTOMERS, values, self._customer)
 
     def feedback(self, values: Iterable[bytes], brands: Collection[str]) -> None:
         """Take note of what marketers decided."""
-        self.tally.feedback += self._take(
+        self.counts.feedback += self._take(
             topics.FEEDBACK, values, lambda value: (feedback_fact(value, brands),)
         )
 
     def erasures(self, values: Iterable[bytes]) -> None:
         """Forget authors."""
-        self.tally.erasures += self._take(topics.ERASURES, values, lambda value: (erasure_fact(value),))
+        self.counts.erasures += self._take(topics.ERASURES, values, lambda value: (erasure_fact(value),))
 
     def tick(self, day: int) -> None:
         """A day has begun: for every author, those who are not seen yet included."""
@@ -181,11 +181,11 @@ class Backtest:
         state = _codec.unpack(self._authors.get(author))
         position = Position("backtest", state.version)
         outcome = self.fold.apply(author, state, event, position, today=self._today)
-        self.tally.late += outcome.late
-        self.tally.duplicates += outcome.duplicate
+        self.counts.late += outcome.late
+        self.counts.duplicates += outcome.duplicate
         if not outcome.dirty:
             return
-        self.tally.counted += 1
+        self.counts.counted += 1
         self._authors[author] = _codec.pack(state)
         platform, _, author_id = author.partition(":")
         for handle in outcome.handle_claims:
@@ -200,7 +200,7 @@ class Backtest:
                 self.apply(key, fact)
 
     def _reject(self, topic: str, number: int, value: bytes, rejection: Rejected) -> None:
-        self.tally.rejected[topic, rejection.reason] += 1
+        self.counts.rejected[topic, rejection.reason] += 1
         letter = dead_letter(
             rejection, value, topic=topic, partition=0, offset=number, at_ms=self.received_ms
         )
@@ -231,7 +231,7 @@ def run(
     tick: str | None = None,
     other: Settings | None = None,
     advance: Advance = lambda *_: None,
-) -> Tally:
+) -> RecordCounts:
     """Read the files, write `profiles.jsonl`, `candidates.jsonl`, `dead-letters.jsonl` into `out`.
 
     With `other` settings the same records are judged by these, too, and `comparison.jsonl` has a
@@ -279,7 +279,7 @@ def run(
         with (out / "comparison.jsonl").open("wb") as compared:
             for difference in differences(test, tests[-1], Comparison(settings.rules, other.rules, apart)):
                 compared.write(encode(difference) + b"\n")
-    return test.tally
+    return test.counts
 
 
 def _make_folder(out: Path) -> None:

@@ -19,7 +19,7 @@ from models.customer import decode_feedback
 from models.errors import SuperfanError
 from models.learning import Decision, Tuned
 from models.record import Record
-from models.rejection import Rejected
+from models.rejection import Rejected, decode_json
 from models.store import Store
 from models.times import instant
 from streams.sources import lines
@@ -77,11 +77,11 @@ def from_file(file: Path, decided: Mapping[str, bool]) -> Iterator[Decision]:
     """Decisions with what a file of profiles knows of the authors; raises `FileError` and `TuneError`."""
     for number, line in enumerate(lines.read(file), 1):
         try:
-            profile = _decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeError) as error:
+            profile = decode_json(_decoder, line)
+        except Rejected as rejection:
             raise TuneError(
-                f"Line {number} of {file} is no profile",
-                str(error),
+                f"Line {number} of {file} is not a profile",
+                rejection.detail,
                 "name the profiles.jsonl that `superfan backtest` of this version wrote",
             ) from None
         if profile.key in decided:

@@ -15,6 +15,7 @@ import msgspec
 from models.errors import SuperfanError
 from models.post import author_key
 from models.record import Record
+from models.rejection import Rejected, decode_json
 from streams import topics
 
 KIND_TOPICS = {"mention": topics.MENTIONS, "comment": topics.COMMENTS, "hashtag": topics.HASHTAGS}
@@ -61,8 +62,8 @@ _decoder = msgspec.json.Decoder(_Shape)
 def route(line: bytes, topic: str | None = None) -> Routed:
     """The topic and key of a line, by its shape; `topic` overrides the former. Never raises."""
     try:
-        shape = _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        shape = decode_json(_decoder, line)
+    except Rejected:
         return Routed(topic or DEFAULT_TOPIC, None)
     if shape.customer_id is not None:
         return Routed(topic or topics.CUSTOMERS, _key(shape.customer_id))

@@ -132,7 +132,7 @@ def test_every_published_field_is_shown_by_an_example() -> None:
 def test_the_schema_refuses_what_the_reader_refuses() -> None:
     """A malformed post whose fault can be seen without clock and settings is refused by the schema too."""
     mentions = validator(topics.MENTIONS)
-    for value, reason in malformed(26):
+    for value, reason in malformed(30):
         if reason in SAID_BY_A_SCHEMA:
             assert not mentions.is_valid(json.loads(value)), (reason, value[:200])
 

@@ -102,7 +102,7 @@ def env(
         for name in ("customers", "posts"):
             fed = superfan("feed", str(folder / f"{name}.jsonl"), env=env)
             assert fed.returncode == 0, fed.stderr
-        feed(settings, [value for value, _ in malformed(26)])
+        feed(settings, [value for value, _ in malformed(30)])
         wait_until_done(settings, running)
         assert running.terminate() == 0, running.said()
         levels = {json.loads(line)["level"] for line in running.log.read_text().splitlines()}
@@ -198,7 +198,7 @@ def test_tail_follows_the_topic(env: dict[str, str], settings: Settings, yardsti
         tail.terminate()
         _, said = tail.communicate(timeout=20)
         assert tail.returncode == 0, said
-        assert b"is no candidate" in said
+        assert b"is not a candidate" in said
 
     with subprocess.Popen(
         [*command, "--from-beginning"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -122,7 +122,7 @@ def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tm
     }
     for name, values in files.items():
         (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(values))
-    tally = backtest.run(
+    counts = backtest.run(
         load(DEMO_CONFIG),
         posts=[tmp_path / "posts.jsonl"],
         customers=tmp_path / "customers.jsonl",
@@ -131,7 +131,7 @@ def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tm
         tick="2015-02-25",
         out=tmp_path / "backtest",
     )
-    assert tally.late == AUTHORS
+    assert counts.late == AUTHORS
     expected = written(tmp_path / "backtest", "candidates")
     found = {key.rpartition(":")[2]: candidate["state"] for key, candidate in expected.items()}
     assert {n: found.get(f"u{n}") for n in (0, 1, 2, 4, 6, 8, 10, 12, 14)} == {

@@ -91,7 +91,7 @@ def backtested(
     """The records that `superfan backtest` writes, without their revision, when the posts are these files
     and the window keeps all of the world."""
     parts = [_written(folder / f"posts-{part}.jsonl", lines) for part, lines in enumerate(posts)]
-    tally = backtest.run(
+    counts = backtest.run(
         world.settings.model_copy(update={"window": judging.WHOLE}),
         posts=parts,
         customers=_written(folder / "customers.jsonl", customers),
@@ -99,7 +99,7 @@ def backtested(
         tick=iso_day(judging.END // DAY_S),
         out=folder,
     )
-    assert (tally.late, tally.dead_letters) == (0, 0), "what is not counted tells nothing"
+    assert (counts.late, counts.dead_letters) == (0, 0), "what is not counted tells nothing"
     found = [folder / f"{name}.jsonl" for name in ("profiles", "candidates")]
     records = [json.loads(line) for file in found for line in file.read_bytes().splitlines()]
     return [json.dumps(record | {"revision": 0}).encode() for record in records]

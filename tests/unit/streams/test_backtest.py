@@ -128,8 +128,8 @@ def test_what_does_not_count_is_said_with_its_reason(tmp_path: Path) -> None:
         b"\n".join([*written(1, 2), next(written(1, 1)).replace(b"@acme", b"our")])
     )
     posts = tmp_path / "posts.jsonl"
-    tally = backtest.run(config(tmp_path), posts=[posts], customers=posts, out=tmp_path / "out")
-    assert str(tally) == (
+    counts = backtest.run(config(tmp_path), posts=[posts], customers=posts, out=tmp_path / "out")
+    assert str(counts) == (
         "3 posts: 0 seen before, 0 late, 1 dropped (1 about no brand), "
         "3 dead letters (3 missing_field in customers)"
     )
