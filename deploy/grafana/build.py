@@ -48,7 +48,7 @@ WIDTH = 24
 
 @dataclass(frozen=True)
 class Panel:
-    """`ask`: legend -> PromQL, or one SQL query. `do` says what is seen, and what to do about it."""
+    """A panel. `ask` maps legends to PromQL, or is one SQL query. `do` explains it and advises on action."""
 
     title: str
     do: str
@@ -56,11 +56,11 @@ class Panel:
     ask: Mapping[str, str] | str
     kind: str = "graph"
     bad: Sequence[float] = ()
-    """from where on it is yellow and red"""
+    """values from which it is orange and red"""
     words: Mapping[float, tuple[str, str]] = field(default_factory=dict)
-    """what stands there in place of a number, and its colour"""
+    """words to show instead of a number, each with a colour"""
     colors: Mapping[str, str] = field(default_factory=dict)
-    """by legend, where a colour means something"""
+    """colours by legend, where a colour has a meaning"""
     stacked: bool = False
     width: int = 8
     height: int = 7
@@ -68,7 +68,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """Rows are questions with the panels that answer them."""
+    """A dashboard. `rows` maps each question to the panels that answer it."""
 
     uid: str
     title: str
@@ -79,13 +79,16 @@ class Dashboard:
 
 
 def quantile(share: float, metric: str, selector: str = "", by: str = "") -> str:
-    """The quantile of a histogram over the rate interval."""
+    """Return the PromQL of a histogram's quantile over the rate interval."""
     labels = ", ".join(filter(None, ("le", by)))
     return f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{{selector}}}[$__rate_interval])))"
 
 
 def shares(metric: str, selector: str, parts: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    """What share of a histogram is between two of its bounds, over the range shown; "" is the beginning."""
+    """Return PromQL by legend: the share of a histogram between two bounds, over the time range.
+
+    An empty lower bound means no lower bound.
+    """
 
     def under(bound: str) -> str:
         return f'sum(increase({metric}_bucket{{{selector}, le="{bound}"}}[$__range]))'
@@ -97,11 +100,16 @@ def shares(metric: str, selector: str, parts: Mapping[str, tuple[str, str]]) -> 
 
 
 def rate(metric: str, by: str = "", selector: str = "") -> str:
-    """Per second, summed."""
+    """Return the PromQL of a summed rate per second."""
     group = f" by ({by})" if by else ""
     return f"sum{group} (rate({metric}{{{selector}}}[$__rate_interval]))"
 
 
+FRESH, STORED = 60, 300
+"""objectives in seconds: from arrival to the published profile, and to the candidate in the store"""
+BUDGET, SLOW_BURN, FAST_BURN = 0.01, 3, 14.4
+"""share of errors that an objective allows, and the burn rates that open a ticket and that page"""
+BURNS = (BUDGET, round(FAST_BURN * BUDGET, 3))
 BRAND = 'brand=~"$brand"'
 POSITIVE, NEUTRAL, NEGATIVE = "green", "#8e8e8e", "red"
 UP: Mapping[float, tuple[str, str]] = {0: ("no", "red"), 1: ("yes", "green")}
@@ -117,108 +125,113 @@ order by state, score desc, key
 limit 200
 """
 COLUMNS = {"score": 70, "who": 160, "brand": 110, "headline": 620, "state": 90, "tier": 70, "followers": 90}
-"""pixels; the headline says why, and must not be what is cut"""
+"""column widths in pixels; the headline explains the candidate and must not be cut"""
 
 OVERVIEW = Dashboard(
-    "superfan-overview", "Superfan: Overview", "Is it fresh, right and alive, and what came out", "now-6h",
+    "superfan-overview", "Superfan: Overview", "Is Superfan up to date, correct and running, and what did it find?", "now-6h",
     {
-        "Is it fresh?": [
+        "Is it up to date?": [
             Panel(
                 "Late posts, last hour",
-                "Share of posts that were not out as profiles within 60 s of their arrival, or of the time in which "
-                "something waited for longer. Over 1 % eats the budget; red pages: see SuperfanFreshnessBurnsFast.",
-                "percentunit", {"late": "superfan:freshness_errors:ratio1h"}, "stat", (0.01, 0.144), width=4,
+                f"Share of posts whose profile was not published within {FRESH} s of arrival, or of time with a "
+                f"post waiting longer. Above {BUDGET:.0%} it uses up the error budget; red: see "
+                "SuperfanFreshnessBurnsFast.",
+                "percentunit", {"late": "superfan:freshness_errors:ratio1h"}, "stat", BURNS, width=4,
             ),
             Panel(
-                "Oldest record that waits",
-                "By role, asked from the broker: a worker that is stuck shows. Rising: look at Pipeline for the role "
-                "that stands first in the way.",
-                "s", {"{{role}}": "superfan:lag_seconds:max"}, "stat", (60, 300),
+                "Oldest waiting record",
+                "Age by role, measured at the broker, so a stuck worker shows. If it rises, open Pipeline and start "
+                "with the first role that is late.",
+                "s", {"{{role}}": "superfan:lag_seconds:max"}, "stat", (FRESH, STORED),
             ),
             Panel(
-                "From arrival to published",
-                "Until all that a post leads to is confirmed. The 95th percentile over 60 s: find the role in "
-                "Pipeline, Where does the time go.",
+                "Time from arrival to profile",
+                f"Until everything that a post leads to is confirmed. If the 95th percentile exceeds {FRESH} s, "
+                "find the slow role under Pipeline, Where does the time go?",
                 "s",
                 {f"{share:.0%}": quantile(share, "superfan_pipeline_latency_seconds", OUT)
                  for share in (0.5, 0.95, 0.99)},
-                bad=(60, 300), width=12,
+                bad=(FRESH, STORED), width=12,
             ),
         ],
-        "Is it right?": [
+        "Is it correct?": [
             Panel(
                 "Dead letters, last hour",
-                "Share of posts that could not be used. Over 1 %: `superfan dead-letters list` says which and why.",
-                "percentunit", {"dead letters": "superfan:quality_errors:ratio1h"}, "stat", (0.01, 0.144), width=4,
+                f"Share of posts that could not be processed. Above {BUDGET:.0%}: run `superfan dead-letters list` "
+                "to see the records and reasons.",
+                "percentunit", {"dead letters": "superfan:quality_errors:ratio1h"}, "stat", BURNS, width=4,
             ),
             Panel(
-                "Alerts that fire",
-                "By name; each has a runbook in deploy/runbooks. A page first, then tickets: causes go before what "
-                "they cause.",
+                "Firing alerts",
+                "Each has a runbook in deploy/runbooks. Handle pages before tickets, and causes before their "
+                "effects.",
                 "short",
                 {"{{alertname}}": 'count by (alertname) (ALERTS{alertname=~"Superfan.*", alertstate="firing"}) '
                                   'or on () label_replace(vector(0), "alertname", "firing", "", "")'},
                 "stat", (1, 1), {0: ("none", "green")},
             ),
             Panel(
-                "Budgets: how fast they burn",
-                "1 uses up a month's budget of errors (1 %) in a month. Over 14.4 on both windows pages, over 3 for a "
-                "day is a ticket.",
+                "Error budget burn rate",
+                f"At 1, the monthly error budget of {BUDGET:.0%} lasts exactly a month. Above {FAST_BURN} in both "
+                f"windows pages; above {SLOW_BURN} for a day opens a ticket.",
                 "suffix:x",
-                {f"{slo}, {w}": f"superfan:{slo}_errors:ratio{w} / 0.01"
+                {f"{slo}, {w}": f"superfan:{slo}_errors:ratio{w} / {BUDGET}"
                  for slo in ("freshness", "quality", "delivery") for w in ("5m", "1h")},
-                bad=(3, 14.4), width=12,
+                bad=(SLOW_BURN, FAST_BURN), width=12,
             ),
         ],
-        "Is it alive?": [
+        "Is it running?": [
             Panel(
-                "Posts in",
-                "Posts read per second, of the last five minutes. Zero with a lag: enrich is not there. Zero without "
-                "one: upstream is silent.",
+                "Posts read",
+                "Posts per second over the last five minutes. Zero with lag: enrich is not running. Zero without "
+                "lag: the sources send nothing.",
                 "suffix:/s", {"posts": "superfan:posts:rate5m or vector(0)"}, "trend", width=6,
             ),
             Panel(
-                "Silent processes",
-                "Workers and exporters that Prometheus cannot ask. Over 0: is it started, does it log? Lag and "
-                "candidates are known without the workers.",
-                "short", {"silent": 'count(up{job="superfan"} == 0) or on () vector(0)'}, "stat", (1, 1),
+                "Processes down",
+                "Workers and exporters that Prometheus cannot scrape. Above 0: check that the process runs, then "
+                "its log. Lag and candidates are measured without the workers.",
+                "short", {"down": 'count(up{job="superfan"} == 0) or on () vector(0)'}, "stat", (1, 1),
                 {0: ("none", "green")}, width=4,
             ),
             Panel(
-                "Answers when asked",
-                "Broker and store, as the exporter finds them. No: `superfan doctor`; nothing is lost meanwhile.",
+                "Dependencies up",
+                "Broker and store, as the exporter sees them. If one is down, run `superfan doctor`. Nothing is "
+                "lost meanwhile.",
                 "short", {"{{dependency}}": "min by (dependency) (superfan_dependency_up)"}, "stat", words=UP, width=6,
             ),
             Panel(
-                "What runs",
-                "Processes by version and by version of the rules. Two of either for longer than a deployment takes: "
-                "some workers judge by other rules; bring them to one.",
+                "Running versions",
+                "Processes by release and by version of the rules. Two versions are normal during a deployment "
+                "only: afterwards, some workers judge by other rules. Bring them to one.",
                 "short", {"{{version}}, rules {{model_version}}":
                           "count by (version, model_version) (superfan_build_info)"}, "stat",
             ),
         ],
-        "What came out?": [
+        "What did it find?": [
             Panel(
                 "Candidates",
-                "In the store, by state. None for days: compare thresholds with the scores on Listening.",
+                "Candidates in the store, by state. None for days: compare the thresholds with the scores on "
+                "Listening.",
                 "short", {"{{state}}": "sum by (state) (superfan_candidates)"}, "stat",
             ),
             Panel(
                 "New candidates per hour",
-                "Changes to the state candidate. Five times the usual: see SuperfanCandidateRateHigh before asking any.",
+                "Promotions to the state `candidate`. A sudden rise: see SuperfanCandidateRateHigh before "
+                "contacting anyone.",
                 "short",
                 {"{{brand}}": 'sum by (brand) (increase(superfan_transitions_total{after="candidate"}[1h]))'},
             ),
             Panel(
-                "Notices overdue",
-                "People who were to be told that their posts are read, and were not. Over 0: tell them, or take them "
-                "off; Listening lists them by date.",
+                "Overdue notices",
+                "Candidates who have not been informed in time that their posts are read. Inform or remove them; "
+                "Listening lists them by date.",
                 "short", {"overdue": "sum(superfan_notices_overdue)"}, "stat", (1, 1), {0: ("none", "green")}, width=4,
             ),
             Panel(
-                "Age of the figures",
-                "Time since what a post costs was read, and since the posts of the usual engagement. Over half a year, "
-                "or red: read them anew (`models/tables`).",
+                "Age of benchmark data",
+                "Time since the benchmarks for post costs and engagement were collected. Orange or red: update the "
+                "files in `models/tables`.",
                 "s", {"{{benchmark}}": "time() - superfan_benchmark_timestamp_seconds"}, "stat", (15552000, 31104000),
                 width=4,
             ),
@@ -227,39 +240,41 @@ OVERVIEW = Dashboard(
 )  # fmt: skip
 
 PIPELINE = Dashboard(
-    "superfan-pipeline", "Superfan: Pipeline", "Rate, errors by reason, duration per stage", "now-3h",
+    "superfan-pipeline", "Superfan: Pipeline", "Throughput, errors by reason, and duration per stage", "now-3h",
     {
-        "How much goes through?": [
+        "How much is processed?": [
             Panel(
-                "Posts in, by topic",
-                "Read by enrich. A topic that falls to zero alone: ask who feeds it.",
+                "Posts read, by topic",
+                "Posts that enrich reads. If one topic drops to zero, ask the owner of its source.",
                 "suffix:/s", {"{{topic}}": rate("superfan_posts_total", "topic")}, stacked=True,
             ),
             Panel(
-                "Posts in, by platform",
-                "`unknown` could not be read that far. A platform that goes silent: look at its source.",
+                "Posts read, by platform",
+                "`unknown` means that the platform could not be read from the record. If one platform drops to "
+                "zero, check its source.",
                 "suffix:/s", {"{{platform}}": rate("superfan_posts_total", "platform")}, stacked=True,
             ),
             Panel(
-                "Done, by role",
-                "Records with everything they led to confirmed. The role whose line is lowest for long is the "
-                "bottleneck: scale it.",
+                "Records completed, by role",
+                "Records with all their results confirmed. The role that stays lowest is the bottleneck: scale it.",
                 "suffix:/s", {"{{role}}": rate("superfan_pipeline_latency_seconds_count", "role")},
             ),
             Panel(
-                "What became of posts",
-                "In profile; replayed after restarts only. Many duplicates: upstream sends twice, which is harmless.",
+                "Outcomes of posts",
+                "Posts in the profile role. `replayed` appears after restarts only. Many duplicates mean that a "
+                "source sends posts twice, which is harmless.",
                 "suffix:/s", {"{{outcome}}": rate("superfan_outcomes_total", "outcome", 'role="profile"')},
             ),
             Panel(
-                "Begun and not confirmed",
-                "At most `worker.in_flight`. At the limit for long: the broker is slow (look at its disks), or the "
-                "role is at its limit.",
+                "Records in flight",
+                "Records started but not confirmed, at most `worker.in_flight`. At the limit for long: the broker "
+                "is slow (check its disks) or the role needs more replicas.",
                 "short", {"{{role}}": "sum by (role) (superfan_pending_records)"},
             ),
             Panel(
                 "CPU",
-                "Cores used by each process, without the text processes of enrich. Near 1: the loop is full; scale out.",
+                "Cores used by each process, without the text processes of enrich. Near 1: its event loop is "
+                "saturated; add replicas.",
                 "short",
                 {"{{instance}} cores": 'rate(process_cpu_seconds_total{job="superfan"}[$__rate_interval])'},
             ),
@@ -267,15 +282,15 @@ PIPELINE = Dashboard(
         "What goes wrong?": [
             Panel(
                 "Dead letters by reason",
-                "Reasons are those of `superfan dead-letters list`. `poison`: keep the record as a test; others: tell "
-                "the sender.",
+                "Run `superfan dead-letters list` for the records. `internal` and `poison`: report the record as a "
+                "bug. Other reasons: tell the sender.",
                 "suffix:/s",
                 {"all of {{role}}": rate("superfan_outcomes_total", "role", 'outcome="dead_letter"'),
                  "{{reason}}": rate("superfan_outcomes_total", "reason", 'outcome="dead_letter"') + " > 0"},
             ),
             Panel(
-                "Dead letters against the limit",
-                "Of the last records. A worker stops at its limit: mend what sends them before, see "
+                "Dead letter share and limit",
+                "Share among the last records. A worker stops at its limit, so fix the cause first: see "
                 "SuperfanDeadLetterLimitNear.",
                 "percentunit",
                 {"{{role}}": "max by (role) (superfan_dead_letter_share_ratio)",
@@ -284,53 +299,57 @@ PIPELINE = Dashboard(
             ),
             Panel(
                 "Dropped by reason",
-                "Well-formed and not wanted. `no_brand` rising: a new product or handle that `[[brands]]` does not name?",
+                "Valid records that are not needed. If `no_brand` rises, check for a new product or handle that is "
+                "missing from `[[brands]]`.",
                 "suffix:/s", {"{{reason}}": rate("superfan_outcomes_total", "reason", 'outcome="dropped"')},
                 width=6,
             ),
             Panel(
-                "Text restarts",
-                "Text processes that were replaced, each time since a record killed one. It is in dead-letters as "
-                "`poison`. Without one: out of memory.",
+                "Text process restarts",
+                "Text processes replaced after a record killed one. Such a record is in dead-letters as `poison`; "
+                "without one, the process ran out of memory.",
                 "short", {"last hour": "sum(increase(superfan_nlp_pool_restarts_total[1h]))"}, "stat", (1, 5),
                 width=4,
             ),
         ],
         "Where does the time go?": [
             Panel(
-                "Since arrival, 95 %, by role",
-                "How old records are when a role is done with them. The first role that is high is the cause; the "
-                "others inherit it.",
+                "Age when completed, 95th percentile",
+                "Time from a record's arrival until a role has completed it. The first role with a high value is "
+                "the cause; later roles inherit it.",
                 "s", {"{{role}} {{topic}}": quantile(0.95, "superfan_pipeline_latency_seconds", by="role, topic")},
             ),
             Panel(
-                "Text: seconds for a batch",
-                "Work of a text process. Grows with long posts; twice as much after a deployment: roll it back.",
+                "Text: seconds per batch",
+                "Time a text process spends on one batch. It grows with longer posts. If it doubles after a "
+                "deployment, roll back.",
                 "s", {f"{share:.0%}": quantile(share, "superfan_nlp_batch_seconds") for share in (0.5, 0.95)},
             ),
             Panel(
-                "Text: posts in a batch",
-                "Full batches (`worker.batch`) mean enrich is at its limit: more processes or replicas.",
+                "Text: posts per batch",
+                "Full batches (`worker.batch`) mean that enrich is saturated: add text processes or replicas.",
                 "short",
                 {"mean": "sum(rate(superfan_nlp_batch_posts_sum[$__rate_interval])) / "
                          "sum(rate(superfan_nlp_batch_posts_count[$__rate_interval]))"},
             ),
             Panel(
-                "Mean seconds of a step",
-                "One record in profile, one batch in enrich and sink. profile over 1 ms: authors with very many posts.",
+                "Mean step duration",
+                "One step is one record in profile and one batch in enrich and sink. Above 1 ms in profile: authors "
+                "with very many posts.",
                 "s",
                 {"{{role}}": "sum by (role) (rate(superfan_step_seconds_sum[$__rate_interval])) / "
                              "sum by (role) (rate(superfan_step_seconds_count[$__rate_interval]))"},
             ),
             Panel(
                 "Share of time in steps",
-                "Of each role over all its workers. profile near 1 a worker: its loop is full; add one.",
+                "Sum over all workers of a role. If profile is near 1 per worker, its event loop is saturated: add "
+                "a worker.",
                 "percentunit", {"{{role}}": rate("superfan_step_seconds_sum", "role")},
             ),
             Panel(
                 "Age of posts when counted",
-                "From when a post was written. Rising while latency is low: the source delivers late. Replays of "
-                "history show as old.",
+                "Time from the writing of a post until it is counted. Rising at low latency: the source delivers "
+                "late. Replayed history counts as old.",
                 "s", {"median": quantile(0.5, "superfan_event_latency_seconds")},
             ),
         ],
@@ -338,95 +357,103 @@ PIPELINE = Dashboard(
 )  # fmt: skip
 
 KAFKA = Dashboard(
-    "superfan-kafka", "Superfan: Kafka and tables", "Who is behind, what is remembered, does the store keep up",
-    "now-3h",
+    "superfan-kafka", "Superfan: Kafka and tables", "Lag, partitions, memory and the store", "now-3h",
     {
-        "Who is behind?": [
+        "Which role is behind?": [
             Panel(
-                "Records that wait",
-                "By role, asked from the broker. Rising for half an hour is a ticket: SuperfanLagKeepsRising.",
+                "Consumer lag",
+                "Waiting records by role, measured at the broker. Rising for half an hour opens a ticket: "
+                "SuperfanLagKeepsRising.",
                 "short", {"{{role}}": "superfan:lag_records:sum"},
             ),
             Panel(
-                "Age of the oldest that waits",
-                "By role and topic. `erasures` over an hour breaks a promise to a person: SuperfanErasureBacklog.",
+                "Age of the oldest waiting record",
+                "By role and topic. For `erasures`, see SuperfanErasureBacklog: a delay breaks a promise to a "
+                "person.",
                 "s", {"{{role}} {{topic}}": "max by (role, topic) (superfan_consumer_lag_seconds)"},
             ),
             Panel(
-                "The ten partitions farthest behind",
-                "One alone: a hot author or a stuck record; its owner's log names it. All alike: too few workers.",
+                "The ten partitions with most lag",
+                "One partition alone: a very active author or a stuck record; check the log of its worker. All "
+                "alike: too few workers.",
                 "short", {"{{role}} {{topic}} {{partition}}": "sort_desc(topk(10, superfan_consumer_lag_records))"},
                 "bars",
             ),
             Panel(
                 "Written and consumed",
-                "Records per second, by topic. Written without consumed: nobody reads, SuperfanNothingConsumed.",
+                "Records per second, by topic. Written but not consumed: no worker reads the topic, see "
+                "SuperfanNothingConsumed.",
                 "suffix:/s",
                 {"{{topic}} written": rate("superfan_topic_records_total", "topic"),
                  "{{topic}} consumed": rate("superfan_consumed_records_total", "topic")},
                 width=12,
             ),
             Panel(
-                "Erasures under way",
-                "Age of the oldest record on the way of an erasure, up to the store. Over an hour: a ticket.",
+                "Erasures in progress",
+                "Age of the oldest waiting record on the path of an erasure, including the store. Red opens a "
+                "ticket: SuperfanErasureBacklog.",
                 "s", {"oldest": "superfan:erasure_backlog_seconds:max"}, "stat", (600, 3600), width=4,
             ),
             Panel(
-                "Last record done",
-                "How long ago what a role was last done with had arrived; from inside the workers. Far above the age "
-                "of the oldest that waits: nothing comes in.",
+                "Last completed record",
+                "Time since the arrival of the newest record that a role completed. Far above the age of the oldest "
+                "waiting record: nothing arrives.",
                 "s", {"{{role}}": "time() - (max by (role) (superfan_processed_timestamp_seconds) > 0)"},
             ),
         ],
         "Do workers keep their partitions?": [
             Panel(
-                "Partitions worked on",
-                "Summed over workers; should be the number of partitions. Less: a rebalance or a recovery, or nobody.",
+                "Assigned partitions",
+                "Sum over all workers. It should equal the number of partitions. Fewer: a rebalance, a recovery, or "
+                "no worker.",
                 "short", {"{{role}}": "sum by (role) (superfan_assigned_partitions)"}, width=6,
             ),
             Panel(
-                "Assignments, 15 minutes",
-                "Each stops a role for a moment. Over five: SuperfanRebalanceStorm.",
+                "Partition assignments, 15 minutes",
+                "Each one stops a role for a moment. Many: see SuperfanRebalanceStorm.",
                 "short", {"{{role}}": "max by (role) (increase(superfan_rebalances_total[15m]))"}, width=6,
             ),
             Panel(
-                "Changelog records to be read",
-                "While above 0 a worker's partitions wait. Not falling: SuperfanRecoveryStuck.",
+                "Recovery: records left",
+                "While it is above 0, the worker's partitions wait. If it does not fall, see SuperfanRecoveryStuck.",
                 "short", {"{{instance}}": "superfan_recovery_remaining_records"}, width=6,
             ),
             Panel(
-                "Recoveries: mean seconds",
-                "Since the workers started. Long: fewer authors a worker (more replicas), or a shorter window.",
+                "Recovery: mean duration",
+                "Since the workers started. If it is long, reduce the authors per worker (more replicas) or shorten "
+                "the window.",
                 "s", {"mean": "sum(superfan_recovery_seconds_sum) / sum(superfan_recovery_seconds_count)"}, "stat",
                 width=6,
             ),
         ],
-        "What is remembered?": [
+        "What is held in memory?": [
             Panel(
-                "Keys",
-                "Authors, customers and handles in memory. Authors grow until the window's end, then stay.",
+                "Keys in memory",
+                "Authors, customers and handles. The number of authors grows until the first window has passed, "
+                "then levels off.",
                 "short", {"{{state}}": "sum by (state) (superfan_state_keys)"}, width=5,
             ),
             Panel(
-                "Bytes",
-                "Packed; a worker needs about three times that. Plan memory by it.",
+                "Bytes in memory",
+                "Packed size of the states. Plan for about three times as much memory per worker.",
                 "bytes", {"{{state}}": "sum by (state) (superfan_state_bytes)"}, width=5,
             ),
             Panel(
                 "Memory of the processes",
-                "Resident. Rising while the states do not: a leak; restart, and tell the developers.",
+                "Resident memory. If it rises while the states do not, it is a leak: restart the worker and report "
+                "a bug.",
                 "bytes", {"{{instance}}": 'process_resident_memory_bytes{job="superfan"}'}, width=6,
             ),
             Panel(
-                "Older states refused",
-                "A worker that had lost a partition wrote to it all the same; recovery refused it. Over 0: look for "
-                "pauses beyond the session in the logs.",
+                "Outdated states refused",
+                "Recovery refused states written by a worker that had lost the partition. Above 0: check the logs "
+                "for pauses longer than the session timeout.",
                 "short", {"since the start": "sum(superfan_stale_states_refused_total)"}, "stat", (1, 10),
                 width=4,
             ),
             Panel(
-                "Newest post counted",
-                "How long ago it was written. Hours, while posts come in: a source sends history.",
+                "Newest counted post",
+                "Time since it was written. Hours, while posts arrive: a source sends history.",
                 "s", {"ago": "time() - (max(superfan_watermark_timestamp_seconds) > 0)"}, "stat",
                 width=4,
             ),
@@ -434,17 +461,18 @@ KAFKA = Dashboard(
         "Does the store keep up?": [
             Panel(
                 "Rows",
-                "Stale ones are older than what is there: normal after restarts and when batches hold many of a key.",
+                "Rows by what the store did. Stale rows are older than those in the store: normal after restarts "
+                "and with many records of one key in a batch.",
                 "suffix:/s", {"{{change}}": rate("superfan_store_rows_total", "change")}, stacked=True,
             ),
             Panel(
-                "Seconds of a write",
-                "One transaction. Rising: locks, disks, other users of the database.",
+                "Write duration",
+                "Duration of one transaction. If it rises, check locks, disks and other users of the database.",
                 "s", {f"{share:.0%}": quantile(share, "superfan_store_write_seconds") for share in (0.5, 0.95)},
             ),
             Panel(
                 "Failed writes, 15 minutes",
-                "They are tried again. Over 0 for long: SuperfanStoreErrors.",
+                "The sink retries them. If it stays above 0, see SuperfanStoreErrors.",
                 "short", {"failed": "sum(increase(superfan_store_write_errors_total[15m]))"}, "stat", (1, 10),
             ),
         ],
@@ -452,18 +480,19 @@ KAFKA = Dashboard(
 )  # fmt: skip
 
 LISTENING = Dashboard(
-    "superfan-listening", "Superfan: Listening", "Mentions, sentiment, share of voice, candidates", "now-24h",
+    "superfan-listening", "Superfan: Listening", "Mentions, sentiment, share of voice and candidates", "now-24h",
     {
-        "What is said?": [
+        "What do people say?": [
             Panel(
                 "Opinions per hour",
-                "Distinct posts with an opinion of the brand. A peak: look at sentiment and cues before celebrating.",
+                "Distinct posts with an opinion about the brand. Before celebrating a peak, check sentiment and "
+                "cues.",
                 "short", {"{{brand}}": f"sum by (brand) (increase(superfan_opinions_total{{{BRAND}}}[1h]))"},
             ),
             Panel(
                 "Share of voice",
-                "Of all opinions in the range shown, by brand. Compare with competitors you listen to under the same "
-                "conditions only.",
+                "Each brand's share of all opinions in the time range. Compare only brands that are monitored in "
+                "the same way.",
                 "percentunit",
                 {"{{brand}}": f"sort_desc(sum by (brand) (increase(superfan_opinions_total{{{BRAND}}}[$__range])) / "
                               f"on () group_left () sum(increase(superfan_opinions_total{{{BRAND}}}[$__range])))"},
@@ -471,43 +500,47 @@ LISTENING = Dashboard(
             ),
             Panel(
                 "Sentiment",
-                "Positive, neutral and negative opinions of the brands chosen. All negative at once: SuperfanSentimentDrop.",
+                "Positive, neutral and negative opinions about the selected brands. A sudden drop: see "
+                "SuperfanSentimentDrop.",
                 "suffix:/s", {"{{sentiment}}": rate("superfan_opinions_total", "sentiment", BRAND)}, stacked=True,
                 colors={"positive": POSITIVE, "neutral": NEUTRAL, "negative": NEGATIVE},
             ),
             Panel(
                 "Positive minus negative",
-                "Share of three hours against that of a week, -1 to 1. Far below its week: ask what happened.",
+                "Positive minus negative share, from -1 to 1: three hours against a week. Far below the week: find "
+                "out what happened.",
                 "percentunit",
                 {"{{brand}}, 3 h": f"superfan:sentiment_net:ratio3h{{{BRAND}}}",
                  "{{brand}}, 7 d": f"superfan:sentiment_net:ratio7d{{{BRAND}}}"},
                 width=12,
             ),
             Panel(
-                "Drift of the mix",
-                "Population stability index of a day against a week. Over 0.25: the world, or our text pipeline, has "
-                "changed; annotate some posts by hand.",
+                "Sentiment drift",
+                "Population stability index of one day's sentiment mix against a week. Red: the conversation or the "
+                "text pipeline has changed; annotate some posts by hand.",
                 "short", {"{{brand}}": f"sort_desc(round(superfan:sentiment_drift:psi{{{BRAND}}}, 0.001))"}, "bars",
                 (0.1, 0.25), width=6,
             ),
             Panel(
-                "Opinions that count less",
-                "Giveaways, sponsored posts and reposts, irony. Over a third: SuperfanGiveawayStorm; ask marketing.",
+                "Opinions with reduced weight",
+                "Giveaways, sponsored posts, reposts and irony. Many giveaways: see SuperfanGiveawayStorm and ask "
+                "marketing.",
                 "suffix:/s", {"{{cue}}": rate("superfan_cued_opinions_total", "cue", BRAND)}, width=6,
             ),
         ],
-        "Who loves it?": [
+        "Who are the fans?": [
             Panel(
                 "Candidates by brand and tier",
-                "In the store, candidates and those to watch. A wanted tier without any: is `tiers.wanted` right?",
+                "Candidates and watched authors in the store. If a wanted tier is empty, check `tiers.wanted`.",
                 "short",
                 {"{{brand}} {{tier}} {{state}}": "sort_desc(sum by (brand, tier, state) (superfan_candidates"
                                                  f'{{{BRAND}, state=~"candidate|watch"}}))'},
                 "bars", width=12, height=9,
             ),
             Panel(
-                "Changes of state, by reason",
-                "Over the range shown. Many `low_score`: the campaign is over; `inauthentic`: look at them.",
+                "State changes, by reason",
+                "Over the time range. Many `low_score`: the campaign has ended. `inauthentic`: review these "
+                "authors.",
                 "short",
                 {"{{before}} to {{after}}, {{reason}}":
                  "sort_desc(round(sum by (before, after, reason) "
@@ -516,8 +549,8 @@ LISTENING = Dashboard(
             ),
             Panel(
                 "Scores",
-                "Shares of published profiles, in the range shown. All low: thresholds too high for the brand, or few "
-                "customers known.",
+                "Shares of published profiles in the time range. All low: the thresholds are too high for the "
+                "brand, or few customers are known.",
                 "percentunit",
                 shares("superfan_score_points", BRAND,
                        {"under 20": ("", "20.0"), "20 to 40": ("20.0", "40.0"), "40 to 60": ("40.0", "60.0"),
@@ -525,24 +558,25 @@ LISTENING = Dashboard(
                 "bars", width=12,
             ),
             Panel(
-                "Rules of authenticity that fired",
-                "Published profiles held back by flood, promoted or clockwork. A peak: somebody floods the brand.",
+                "Authenticity rules that fired",
+                "Published profiles by rule. Each rule lowers authenticity; an author below "
+                "`thresholds.authenticity` is held back. A peak: someone may be flooding the brand.",
                 "suffix:/s", {"{{rule}}": rate("superfan_authenticity_rules_fired_total", "rule")}, width=12,
             ),
         ],
-        "What would other rules say?": [
+        "What would the shadow rules change?": [
             Panel(
-                "Who would enter, who would leave",
-                "Judgements by the rules of `[shadow] config` that put an author on the board, or take one off. Much of "
-                "either: `superfan backtest --compare` says who and why.",
+                "Would be promoted or demoted",
+                "Judgements that the rules of `[shadow] config` would change: `enters` promotes an author, `leaves` "
+                "demotes one. For names and reasons run `superfan backtest --compare`.",
                 "suffix:/s",
                 {"{{verdict}}": rate("superfan_shadow_judgements_total", "verdict", f'{BRAND}, verdict!="agree"')},
                 width=12,
             ),
             Panel(
-                "Points more, or less",
-                "The shadow's score beside the published one: shares of judgements, in the range shown. All on one "
-                "side: move the thresholds together with the weights.",
+                "Score difference",
+                "Shadow score minus published score, as shares of judgements in the time range. If all differ in "
+                "one direction, adjust the thresholds with the weights.",
                 "percentunit",
                 shares("superfan_shadow_difference_points", BRAND,
                        {"over 5 less": ("", "-5.0"), "1 to 5 less": ("-5.0", "-1.0"), "the same": ("-1.0", "1.0"),
@@ -550,17 +584,17 @@ LISTENING = Dashboard(
                 "bars", width=12,
             ),
         ],
-        "Whom do we ask?": [
+        "Who should be contacted?": [
             Panel(
-                "Candidates, the best first",
-                "From the store. Read the watch-outs (`superfan candidates show`) before asking; then send feedback, "
-                "so that nobody is asked twice.",
+                "Candidates, best first",
+                "From the store. Read the watch-outs (`superfan candidates show`) before contacting anyone. Then "
+                "send feedback, so that no one is asked twice.",
                 "none", CANDIDATES_SQL.strip(), "table", width=20, height=10,
             ),
             Panel(
-                "Notices overdue",
-                "People to be told that their posts are read. Sort the list by notice_due_at, tell them, send "
-                "`contacted` as feedback.",
+                "Overdue notices",
+                "People who must still be informed that their posts are read. Sort the list by notice_due_at, inform "
+                "them, then send `contacted` as feedback.",
                 "short", {"{{brand}}": f"superfan_notices_overdue{{{BRAND}}}"}, "stat", (1, 1),
                 {0: ("none", "green")}, width=4, height=10,
             ),
@@ -573,17 +607,17 @@ DASHBOARDS = (OVERVIEW, PIPELINE, KAFKA, LISTENING)
 
 
 class Sql(Dataquery):
-    """A query of PostgreSQL; the SDK has no type of its own for it."""
+    """A PostgreSQL query, for which the SDK has no type."""
 
     def __init__(self, sql: str) -> None:
         self._sql = sql
 
     def build(self) -> "Sql":
-        """The query itself."""
+        """Return the query itself, as the SDK expects of a builder."""
         return self
 
     def to_json(self) -> dict[str, object]:
-        """As Grafana stores it."""
+        """Return the query as Grafana stores it."""
         return {
             "refId": "A",
             "datasource": POSTGRES,
@@ -595,7 +629,7 @@ class Sql(Dataquery):
 
 
 def rendered(board: Dashboard) -> str:
-    """The dashboard as Grafana's JSON."""
+    """Return the dashboard as Grafana's JSON."""
     made = (
         dashboard.Dashboard(board.title)
         .uid(board.uid)
@@ -660,7 +694,7 @@ def _panel(panel: Panel) -> Any:
         made.datasource(POSTGRES).with_target(Sql(panel.ask)).show_header(True)
         link = {"title": "Open the profile", "url": "${__data.fields.profile_url}", "targetBlank": True}
         made.override_by_name("who", [_option("links", [link])])
-        # Its value is needed by the link; versions of Grafana differ in how a column is hidden.
+        # The link needs its value. Grafana versions differ in how they hide a column.
         hidden = [_option("custom.hidden", True), _option("custom.hideFrom.viz", True)]
         made.override_by_name("profile_url", hidden)
         for column, width in COLUMNS.items():
@@ -709,8 +743,8 @@ def _option(name: str, value: object) -> DynamicConfigValue:
 
 
 def questions() -> str:
-    """The table of the README: each row of each dashboard, and what answers it."""
-    lines = ["| dashboard | question | answered by |", "|---|---|---|"]
+    """Return the README's table of questions and the panels that answer them, as Markdown."""
+    lines = ["| dashboard | question | panels |", "|---|---|---|"]
     for board in DASHBOARDS:
         for question, panels in board.rows.items():
             titles = "; ".join(panel.title for panel in panels)

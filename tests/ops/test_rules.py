@@ -9,6 +9,7 @@ import promql_parser
 import pytest
 import yaml
 
+from deploy.grafana import build
 from streams.ops import metrics
 from tests.ops.programs import DEPLOY, ROOT, run
 
@@ -25,9 +26,12 @@ BOARDS = {path.stem: json.loads(path.read_text()) for path in (DEPLOY / "grafana
 PANELS = [panel for board in BOARDS.values() for panel in board["panels"] if panel["type"] != "row"]
 MACROS = {"$__rate_interval": "15s", "$__range": "5m", "$__interval": "15s", "$brand": ".*"}
 UNITS = {"s", "short", "percentunit", "bytes", "none", "suffix:x", "suffix:/s"}
+SECTIONS = ("## Meaning", "## Impact", "## Check", "## Fix")
+"""the sections of every runbook"""
 OTHERS = {
     "process_cpu_seconds_total": {"job", "instance"},
     "process_resident_memory_bytes": {"job", "instance"},
+    "process_start_time_seconds": {"job", "instance"},
     "up": {"job", "instance"},
     "ALERTS": {"alertname", "alertstate"},
 }
@@ -99,6 +103,29 @@ def test_every_metric_of_the_table_is_looked_at() -> None:
     assert set(metrics.BY_NAME) - read == set()
 
 
+def test_objectives_have_one_value_each() -> None:
+    """Rules, alerts, dashboards, and the texts of all of them give the same seconds and the same budget."""
+    rules = {rule.get("alert") or rule["record"]: rule for rule in RULES}
+    for objective, seconds, waits in (
+        ("freshness", build.FRESH, "superfan:posts_wait:bool"),
+        ("delivery", build.STORED, "superfan:candidates_wait:bool"),
+    ):
+        assert seconds in metrics.LATENCIES
+        assert rules[waits]["expr"].endswith(f" > bool {seconds}")
+        ratios = [name for name in rules if name.startswith(f"superfan:{objective}_errors:")]
+        assert len(ratios) == 6
+        assert all(f'le="{seconds:.1f}"' in rules[name]["expr"] for name in ratios)
+        text = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+        for pace in ("Fast", "Slowly"):
+            alert = rules[f"Superfan{objective.title()}Burns{pace}"]
+            assert f"within {text}." in alert["annotations"]["description"]
+        assert f"within {text} " in (PROMETHEUS / "README.md").read_text()
+    for name, rule in rules.items():
+        bounds = re.findall(r"> ([\d.]+) \* ([\d.]+)", rule["expr"]) if "Burns" in name else []
+        assert {float(budget) for _, budget in bounds} <= {build.BUDGET}
+        assert {float(rate) for rate, _ in bounds} <= {build.SLOW_BURN, 6, build.FAST_BURN}
+
+
 def test_prometheus_and_alertmanager_accept_the_files() -> None:
     """`promtool check config` and `amtool check-config` find nothing."""
     assert "SUCCESS" in run("promtool", "check", "config", str(PROMETHEUS / "prometheus.yml"))
@@ -127,7 +154,7 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     for name, rule in ALERTS.items():
         assert rule["annotations"]["runbook"] == f"deploy/runbooks/{name}.md"
         text = (ROOT / rule["annotations"]["runbook"]).read_text()
-        assert re.findall(r"^#+ .*$", text, re.MULTILINE) == [f"# {name}", "## Look", "## Do"]
+        assert re.findall(r"^#+ .*$", text, re.MULTILINE) == [f"# {name}", *SECTIONS]
 
 
 def test_texts_name_only_alerts_and_metrics_that_there_are() -> None:
