@@ -12,7 +12,8 @@ from threading import Thread
 
 import pytest
 
-from models.customer import decode_erasure
+from models.customer import decode_customer, decode_erasure, decode_feedback
+from models.post import decode_post
 from models.times import instant
 from streams.broker.embedded import Broker
 from streams.broker.reading import records
@@ -23,7 +24,7 @@ from tests.malformed import malformed
 from tests.running import environment, feed, feed_keyed, settings_for, wait_until_done, worker, written
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+README = "\n".join((ROOT / name).read_text() for name in ("README.md", "streams/README.md"))
 FOLDERS = ("deploy", "models", "nlp", "streams", "tests")
 
 RUN_HERE = {
@@ -53,11 +54,11 @@ RUN_HERE = {
     "superfan broker",
 }
 RUN_ELSEWHERE = {
-    "superfan dead-letters replay": "tests/integration/test_replaying.py",
+    "superfan dead-letters replay": "tests/integration/test_dead_letters.py",
     "superfan exporter": "tests/ops/test_live.py",
     "make demo": "tests/integration/test_demo.py",
     "superfan demo": "tests/integration/test_demo.py",
-    "make test": "whoever runs this",
+    "make test": "every run of the tests",
 }
 
 
@@ -67,6 +68,17 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
     named = {line.strip() for block in blocks for line in block.splitlines() if line.strip()}
     named |= set(re.findall(r"^\| `(superfan [^`]+)` \|", README, re.MULTILINE))
     assert named == RUN_HERE | set(RUN_ELSEWHERE)
+
+
+def test_the_examples_of_the_readme_are_records() -> None:
+    """A reader may copy the README's post, customer and feedback: the code accepts each."""
+    post, customer, feedback = (
+        block.encode() for block in re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    )
+    received_ms = instant("2026-11-30T00:00:00Z")
+    assert decode_post(post, received_ms=received_ms, lawful=frozenset({"x"}))[0].author.handle == "ana"
+    assert decode_customer(customer).orders == 3
+    assert decode_feedback(feedback).decision == "accepted"
 
 
 @pytest.fixture(scope="module")
