@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 
@@ -433,10 +434,36 @@ def test_explain_looks_for_the_brands_it_is_told(env: dict[str, str]) -> None:
     assert superfan("nlp", "explain", text, "--brand", "a/b", env=env).returncode == 2
 
 
-def test_help_is_quick() -> None:
-    """The command line alone loads no text pipeline."""
-    code = "import sys, streams.cli; sys.exit('spacy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+HEAVY = {
+    "faust",
+    "kafka",
+    "aiokafka",
+    "msgspec",
+    "numpy",
+    "pydantic_settings",
+    "spacy",
+    "sqlalchemy",
+}
+
+
+@pytest.mark.parametrize("arguments", [[], ["worker"], ["candidates", "list"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """`--help` loads what prints it, and none of the libraries that do the work."""
+    code = (
+        "import sys; from streams.cli import app; "
+        f"app({[*arguments, '--help']}, standalone_mode=False); "
+        f"sys.exit(', '.join({HEAVY} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"Usage" in done.stdout
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """`--version` prints the name and the version that pip reports."""
+    done = superfan("--version")
+    assert done.returncode == 0
+    assert done.stdout.decode().strip() == f"superfan {version('superfan')}"
 
 
 def test_the_backtest_writes_three_files(env: dict[str, str], fans: list[bytes], tmp_path: Path) -> None:

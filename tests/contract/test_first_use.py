@@ -86,7 +86,7 @@ def test_a_wrong_setting_says_where_it_was_set(tmp_path: Path, monkeypatch: pyte
 
 def test_a_flaw_is_one_readable_line() -> None:
     """Whatever goes wrong unforeseen ends with 1, says how to see more, and shows it then."""
-    code = "from streams import cli; cli.load = lambda *_: 1 / 0; cli.app()"
+    code = "from streams import cli, settings; settings.load = lambda *_: 1 / 0; cli.app()"
     done = subprocess.run([sys.executable, "-c", code, "config"], capture_output=True, check=False)
     assert done.returncode == 1
     assert "ZeroDivisionError in " in said(done)

@@ -1,0 +1,61 @@
+"""`superfan topics`: show, create and check the topics."""
+
+import typer
+
+from streams.commands import options
+from streams.commands.options import Out, talk
+from streams.views.output import Output, print_rows
+
+app = typer.Typer(
+    help="Shows, creates and checks the topics. Examples: `superfan topics list`", no_args_is_help=True
+)
+
+
+@app.command("list")
+def topics_list(output: Out = Output.TABLE) -> None:
+    """Every topic of the table, and how it is on the broker.
+
+    Examples:
+
+    - `superfan topics list`
+    - `superfan topics list -o json`
+    """
+    from streams.broker import admin
+
+    settings = options.settings()
+    with admin.admin_client(settings) as client:
+        states = admin.compare(client, settings)
+    print_rows(
+        output,
+        (
+            {
+                "topic": state.topic.name,
+                "key": state.topic.key,
+                "cleanup": state.topic.config()["cleanup.policy"],
+                "retention_days": state.topic.retention_days,
+                "partitions": len(state.partitions) or None,
+                "on_broker": str(state) or "as it should be",
+                "meaning": state.topic.meaning,
+            }
+            for state in states
+        ),
+    )
+
+
+@app.command("apply")
+def topics_apply() -> None:
+    """Create the topics that are missing; a topic that differs from the table is an error.
+
+    Examples:
+
+    - `superfan topics apply`
+    - `SUPERFAN_TOPICS__PARTITIONS=16 superfan topics apply`
+    """
+    from streams.broker import admin
+
+    settings = options.settings()
+    with admin.admin_client(settings) as client:
+        created = admin.apply(client, settings)
+    for name in created:
+        talk.print(f"created {name}")
+    talk.print(f"{len(created)} topics created, the others are as they should be.")
