@@ -1,5 +1,5 @@
-"""Text to facts: what a post says, about which brand, and how.
+"""The text pipeline: language, brands, cues, entities and sentiment of a post. See nlp/README.md.
 
-Pure once loaded: the same text gives the same annotation in whatever batch. Knows `models`, but
-neither Kafka nor SQL.
+Deterministic once loaded: a text gets the same annotation in any batch. Imports `models`, but neither Kafka
+nor SQL.
 """

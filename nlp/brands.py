@@ -1,26 +1,28 @@
-"""Finds the brands of a catalogue in a text. Registered as `superfan_brands`.
+"""The brand catalogue, which finds mentions of its brands in a text. Registered as `superfan_brands`.
 
-What counts as a mention, without regard to case unless said otherwise:
+These are mentions. Case is ignored unless noted:
 
-- a handle, only behind `@` and only on its own platform;
-- a hashtag of the brand; a hashtag that spells a name, an alias or a product; one of several
-  words (`#LoveJetBlue`) that has such a name among them, unless that name is a common word;
+- a handle, only after `@` and only on its own platform;
+- a hashtag of the brand, or one that spells a name, an alias or a product;
+- a hashtag of several words (`#LoveJetBlue`) that contains such a name, unless the name is a common word;
 - an alias, a product, or a name of several words, as whole words in running text;
-- a name of one word. If that is also a common word ("united", "apple"; `common_words`)
-  it needs a capital and must not be part of a longer name ("United States", "Manchester United").
+- a name of one word. One that is also a common word ("united", "apple"; see `common_words`) needs a capital.
+  It must not be part of a longer name ("United States", "Manchester United").
 
-Some platforms give `&` as `&amp;`: a name that has it is found either way.
+Some platforms write `&` as `&amp;`. A name with `&` is found in both forms.
 
-The longest place wins, then the first brand of the catalogue. Competitors are found by the same
-rules, but only as `rivals`: what is said of them is not said of the brand.
+Of overlapping mentions the longest counts, then that of the first brand of the catalogue. Competitors are
+found by the same rules, but only as `rivals`: a sentiment towards them is none towards the brand.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from spacy.lang.en.stop_words import STOP_WORDS
 from spacy.language import Language
@@ -33,12 +35,13 @@ from nlp.tokenizer import words_of
 
 _WORD_OF_HASHTAG = re.compile(r"[A-Z]?[^\WA-Z_]+|[A-Z]+(?![a-z])|[A-Z]")
 _BARE_HANDLES = frozenset({"x", "twitter", "threads"})
-"""Platforms whose handles are letters, digits and underscores; elsewhere `@united.fans` is not `@united`."""
+"""platforms whose handles are letters, digits and underscores; elsewhere `@united.fans` is not `@united`"""
 MAX_WORDS_OF_HASHTAG = 12
+_FILE = "brands.json"
 
 
 class _Rule(NamedTuple):
-    """What a pattern stands for. Smaller `order` wins; `platform` is set for handles only."""
+    """The brand that a pattern names. A smaller `order` wins; `platform` is set for handles only."""
 
     order: int
     name: str
@@ -49,7 +52,7 @@ class _Rule(NamedTuple):
 
 @cache
 def common_words() -> frozenset[str]:
-    """Words that running text writes in lower case: stop words, opinion words, and the table's."""
+    """Return words that running text writes in lower case: stop words, sentiment words, `also_common`."""
     return frozenset([*STOP_WORDS, *filter(str.isalpha, lexicon()), *_table()["also_common"]])
 
 
@@ -65,25 +68,30 @@ def _table() -> dict[str, list[str]]:
 
 @Language.factory("superfan_brands", assigns=["doc.spans"])
 def create_brands(nlp: Language, name: str) -> "BrandCatalogue":
-    """For `config.cfg`; empty until `learn` is called."""
+    """Create the component, for `config.cfg`. It is empty until `set_brands` is called."""
     return BrandCatalogue(nlp)
 
 
 class BrandCatalogue:
-    """Sets `doc.spans["brands"]` and `["rivals"]`, labelled by name. Reads `doc._.platform`.
+    """Sets `doc.spans["brands"]` and `doc.spans["rivals"]`, labelled by name. Reads `doc._.platform`.
 
-    The cost for a text does not grow with the number of patterns.
+    The cost for a text does not grow with the number of patterns. `Language.to_disk` stores the brands.
     """
 
     def __init__(self, nlp: Language) -> None:
         self._nlp = nlp
-        self._matcher = PhraseMatcher(nlp.vocab, attr="LOWER")
+        self._clear()
+
+    def _clear(self) -> None:
+        self._brands: tuple[Brand, ...] = ()
+        self._matcher = PhraseMatcher(self._nlp.vocab, attr="LOWER")
         self._rules: dict[int, list[_Rule]] = {}
         self._hashtags: dict[str, _Rule] = {}
 
-    def learn(self, brands: Iterable[Brand]) -> None:
-        """Take these brands into the catalogue."""
-        brands = list(brands)
+    def set_brands(self, brands: Iterable[Brand]) -> None:
+        """Replace the brands of the catalogue."""
+        self._clear()
+        self._brands = brands = tuple(brands)
         for order, brand in enumerate(brands):
             rule = _Rule(order, brand.name, rival=False)
             for platform, handles in brand.handles.items():
@@ -95,7 +103,7 @@ class BrandCatalogue:
             for phrase in (*brand.aliases, *brand.products):
                 self._add(phrase, rule)
                 self._add_hashtag(phrase, rule)
-        # Behind every brand: a competitor that is a brand of the catalogue itself is that brand.
+        # Competitors come after all brands: one that is itself a brand of the catalogue counts as that brand.
         for order, rival in enumerate(dict.fromkeys(r for brand in brands for r in brand.competitors)):
             rule = _Rule(len(brands) + order, rival, rival=True)
             self._add_name(rival, rule)
@@ -118,15 +126,35 @@ class BrandCatalogue:
             self._add(f"#{tag}", rule)
             self._hashtags.setdefault(tag, rule)
 
+    def to_bytes(self, **_: Any) -> bytes:
+        """Return the brands as JSON, without the ids of employees. Called by `Language.to_bytes`."""
+        brands = [brand.model_dump(mode="json", exclude={"employees"}) for brand in self._brands]
+        return json.dumps(brands).encode()
+
+    def from_bytes(self, data: bytes, **_: Any) -> "BrandCatalogue":
+        """Replace the brands by those of `to_bytes`. Called by `Language.from_bytes`."""
+        self.set_brands(map(Brand.model_validate, json.loads(data)))
+        return self
+
+    def to_disk(self, path: str | Path, **_: Any) -> None:
+        """Write the brands to a folder. Called by `Language.to_disk`."""
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _FILE).write_bytes(self.to_bytes())
+
+    def from_disk(self, path: str | Path, **_: Any) -> "BrandCatalogue":
+        """Replace the brands by those of `to_disk`. Called by `spacy.load`."""
+        return self.from_bytes((Path(path) / _FILE).read_bytes())
+
     def __call__(self, doc: Doc) -> Doc:
-        """The same document."""
-        places = [(start, end, rule) for key, start, end in self._matcher(doc) for rule in self._rules[key]]
-        places += self._inside_hashtags(doc)
+        """Find the mentions of one document."""
+        found = [(start, end, rule) for key, start, end in self._matcher(doc) for rule in self._rules[key]]
+        found += self._inside_hashtags(doc)
         brands: list[Span] = []
         rivals: list[Span] = []
         last = 0
-        for start, end, rule in sorted(places, key=lambda place: (place[0], -place[1], place[2].order)):
-            if start >= last and self._counts(doc, start, end, rule):
+        for start, end, rule in sorted(found, key=lambda match: (match[0], -match[1], match[2].order)):
+            if start >= last and self._is_mention(doc, start, end, rule):
                 (rivals if rule.rival else brands).append(Span(doc, start, end, label=rule.name))
                 last = end
         doc.spans["brands"] = brands
@@ -134,7 +162,7 @@ class BrandCatalogue:
         return doc
 
     def from_lists(self, platform: str | None, mentions: Sequence[str], hashtags: Sequence[str]) -> set[str]:
-        """Brands that the post's own lists of mentions and hashtags name."""
+        """Return the names of brands in a post's own lists of mentions and hashtags."""
         named = set()
         for mention in mentions:
             rules = self._rules.get(self._nlp.vocab.strings[f"@{mention.removeprefix('@').lower()}"], ())
@@ -157,24 +185,24 @@ class BrandCatalogue:
                     break
 
     @staticmethod
-    def _counts(doc: Doc, start: int, end: int, rule: _Rule) -> bool:
+    def _is_mention(doc: Doc, start: int, end: int, rule: _Rule) -> bool:
         if rule.platform is not None:
             platform = doc._.platform
             if platform in _BARE_HANDLES or platform is None:
                 return platform in {None, rule.platform}
-            return platform == rule.platform and not _goes_on(doc, end)
+            return platform == rule.platform and not _is_longer_handle(doc, end)
         return not (rule.needs_capital and doc[start].text[0] not in "@#") or _is_name(doc, start, end)
 
 
-def _goes_on(doc: Doc, end: int) -> bool:
-    """Whether the handle that ends here is the beginning of a longer one."""
+def _is_longer_handle(doc: Doc, end: int) -> bool:
+    """Return True if the handle that ends at token `end` continues, as in `@united.fans`."""
     if end + 1 >= len(doc) or doc[end - 1].whitespace_ or doc[end].whitespace_:
         return False
     return doc[end].text in {".", "-", "@"} and doc[end + 1].text[0].isalnum()
 
 
 def _is_name(doc: Doc, start: int, end: int) -> bool:
-    """Whether a common word stands here as a name of its own, as far as capitals tell."""
+    """Return True if the capitals here and around suggest that a common word is used as a name."""
     if not doc[start].text[0].isupper():
         return False
     after = doc[end].text if end < len(doc) else ""

@@ -1,6 +1,6 @@
-"""Cues: phrases that tell the author's relation to a brand. Registered as `superfan_cues`.
+"""Cues: phrases that show the author's relation to a brand. Registered as `superfan_cues`.
 
-The table is `assets/cues.toml`; its head says how a phrase is written.
+The phrases are in `assets/cues.toml`. The comment at its top explains their syntax.
 """
 
 import tomllib
@@ -22,6 +22,7 @@ from models.signals import Trade
 from nlp.tokenizer import words_of
 
 MAX_EVIDENCE = 3
+"""most phrases in `doc._.evidence`"""
 _EVIDENCE = frozenset({"ownership", "purchase", "recommendation"})
 _NOTHING = "nothing"
 _BESIDE_COMPLAINT = "irony_beside_complaint"
@@ -30,18 +31,18 @@ _NEGATIONS = frozenset(
 )
 _ANY: frozenset[str] = frozenset()
 _REACH = {"complaint": 2} | dict.fromkeys(_EVIDENCE, 3)
-"""tokens before a phrase in which a negation takes it back: "would not recommend", "was not delayed" """
+"""tokens before a phrase in which a negation cancels it: "would not recommend", "was not delayed" """
 
 
 @cache
 def phrases() -> dict[str, tuple[str, ...]]:
-    """Cue -> phrases, from the table."""
+    """Return the phrases of each cue, as written in the table."""
     table = tomllib.loads(files("nlp").joinpath("assets/cues.toml").read_text(encoding="utf-8"))
     return {cue: tuple(found) for cue, found in table.items()}
 
 
 def spelled_out(phrase: str) -> Iterator[str]:
-    """The phrases that `a|b * c` stands for: each choice, with a word in the gap (`*`) and without."""
+    """Yield all phrases that match `a|b * c`: each choice, with and without a word in the gap (`*`)."""
     choices = (["", "*"] if word == "*" else _choices(word) for word in phrase.split())
     return (" ".join(filter(None, chosen)) for chosen in product(*choices))
 
@@ -51,24 +52,24 @@ def _choices(word: str) -> list[str]:
 
 
 class _Gapped(NamedTuple):
-    """A phrase with `*` or `0` in it, or one that begins what is said. An empty set is any word."""
+    """A phrase with `*` or `0` in it, or one that must begin a sentence. An empty set matches any word."""
 
     cue: str
     words: tuple[frozenset[str], ...]
     begins: bool
 
 
-@Language.factory("superfan_cues", assigns=["doc._.cues", "doc._.evidence", "doc._.trade", "doc.spans"])
+@Language.factory("superfan_cues", assigns=["doc._.cues", "doc._.evidence", "doc._.trade"])
 def create_cues(nlp: Language, name: str) -> "Cues":
-    """For `config.cfg`."""
+    """Create the component, for `config.cfg`."""
     return Cues(nlp)
 
 
 class Cues:
-    """Sets `doc._.cues`, `doc._.trade` (sorted, distinct), `doc._.evidence`, `doc.spans["complaints"]`."""
+    """Sets `doc._.cues` and `doc._.trade` (sorted, distinct), and `doc._.evidence` (phrases, in order)."""
 
     def __init__(self, nlp: Language) -> None:
-        # A PhraseMatcher takes no longer for many phrases than for one, but knows no gaps and no numbers.
+        # A PhraseMatcher is as fast for many phrases as for one, but supports neither gaps nor numbers.
         self._plain = PhraseMatcher(nlp.vocab, attr="LOWER")
         self._gapped: dict[str, list[_Gapped]] = defaultdict(list)
         self._endings: list[tuple[str, str]] = []
@@ -94,20 +95,19 @@ class Cues:
                 self._gapped[first].append(gapped)
 
     def __call__(self, doc: Doc) -> Doc:
-        """The same document."""
+        """Find the cues of one document."""
         lower = [word.lower() for word in words_of(doc)]
         found = [*self._plain(doc, as_spans=True), *self._with_gaps(doc, lower), *self._tagged(doc, lower)]
-        spans = _meant(found, lower)
+        spans = _valid(found, lower)
         cues = {span.label_ for span in spans}
         if _BESIDE_COMPLAINT in cues and "complaint" in cues:
             cues.add("irony")
         if any(word[0] == "?" for word in lower):
             cues.add("question")
-        doc._.trade = tuple(sorted(trade for trade in _TRADES if _trades(trade, spans)))
-        telling = filter_spans([span for span in spans if span.label_ in _EVIDENCE])
+        doc._.trade = tuple(sorted(trade for trade in _TRADES if _shows_trade(trade, spans)))
+        evidence = filter_spans([span for span in spans if span.label_ in _EVIDENCE])
         doc._.cues = tuple(sorted(cues & _CUES))
-        doc._.evidence = tuple(dict.fromkeys(span.text for span in telling))[:MAX_EVIDENCE]
-        doc.spans["complaints"] = filter_spans([span for span in spans if span.label_ == "complaint"])
+        doc._.evidence = tuple(dict.fromkeys(span.text for span in evidence))[:MAX_EVIDENCE]
         return doc
 
     def _with_gaps(self, doc: Doc, lower: Sequence[str]) -> Iterator[Span]:
@@ -131,10 +131,10 @@ _CUES: frozenset[str] = frozenset(get_args(Cue))
 _TRADES: frozenset[Trade] = frozenset(get_args(Trade))
 
 
-def _trades(trade: Trade, spans: Sequence[Span]) -> bool:
-    """One telling phrase, or two different ones that tell together."""
-    together = filter_spans([span for span in spans if span.label_ == f"{trade}_beside"])
-    beside = {span.text.lower() for span in together}
+def _shows_trade(trade: Trade, spans: Sequence[Span]) -> bool:
+    """Return True for one phrase of `trade`, or for two different ones of `trade_beside`."""
+    weaker = filter_spans([span for span in spans if span.label_ == f"{trade}_beside"])
+    beside = {span.text.lower() for span in weaker}
     return len(beside) >= 2 or any(span.label_ == trade for span in spans)
 
 
@@ -143,8 +143,8 @@ def _is_number(word: str) -> bool:
     return bool(like_num(word))  # type: ignore[no-untyped-call]
 
 
-def _fits(asked: frozenset[str], word: str) -> bool:
-    return not asked or word in asked
+def _fits(choices: frozenset[str], word: str) -> bool:
+    return not choices or word in choices
 
 
 def _begins(words: Sequence[str], start: int) -> bool:
@@ -152,8 +152,8 @@ def _begins(words: Sequence[str], start: int) -> bool:
     return before[0] in "@#" or not before[-1].isalnum()
 
 
-def _meant(spans: Sequence[Span], lower: Sequence[str]) -> list[Span]:
-    """The phrases that are not taken back and touch none of those that mean nothing."""
+def _valid(spans: Sequence[Span], lower: Sequence[str]) -> list[Span]:
+    """Return the phrases that no negation cancels and that overlap no phrase of the list `nothing`."""
     nothing = {i for span in spans if span.label_ == _NOTHING for i in range(span.start, span.end)}
     return [
         span

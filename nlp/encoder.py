@@ -1,4 +1,4 @@
-"""Reads a post: a vector for each word, in `doc.tensor`. Registered as `superfan_tok2vec`."""
+"""The encoder: a vector for each word of a post, in `doc.tensor`. Registered as `superfan_tok2vec`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -10,53 +10,54 @@ from spacy.tokens import Doc
 from nlp.network import Floats, Ints, network
 from nlp.tokenizer import words_of
 
-_TYPES = "superfan_types"
 BATCH = 256
+"""documents encoded at a time"""
+_WORD_IDS = "superfan_word_ids"
 
 
 @Language.factory("superfan_tok2vec", assigns=["doc.tensor"])
 def create_encoder(nlp: Language, name: str) -> "PostEncoder":
-    """For `config.cfg`."""
+    """Create the component, for `config.cfg`."""
     return PostEncoder()
 
 
-def types_of(doc: Doc) -> Ints:
-    """The network's numbers of the words; of a document the encoder read they are at hand."""
-    types: Ints | None = doc.user_data.get(_TYPES)
-    return network().types(words_of(doc)) if types is None else types
+def word_ids_of(doc: Doc) -> Ints:
+    """Return the network's word ids. They are cached in documents that the encoder processed."""
+    ids: Ints | None = doc.user_data.get(_WORD_IDS)
+    return network().word_ids(words_of(doc)) if ids is None else ids
+
+
+def vectors_of(doc: Doc) -> Floats:
+    """Return the vectors (words x width) of a document that the encoder processed."""
+    return cast(Floats, doc.tensor)
 
 
 def batches(stream: Iterable[Doc], size: int) -> Iterator[list[Doc]]:
-    """Lists of at most `size` documents, in order."""
+    """Yield lists of at most `size` documents, in order."""
     waiting = iter(stream)
     while docs := list(islice(waiting, size)):
         yield docs
 
 
-def vectors_of(doc: Doc) -> Floats:
-    """The vectors of the words of a document that was read."""
-    return cast(Floats, doc.tensor)
-
-
 class PostEncoder:
-    """Sets `doc.tensor`; entities and sentiment listen to it. Time grows with the length of the texts."""
+    """Sets `doc.tensor` (words x width), which entities and sentiment share."""
 
     def __call__(self, doc: Doc) -> Doc:
-        """The same document."""
-        self._read([doc])
+        """Encode one document."""
+        self._encode([doc])
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = BATCH) -> Iterator[Doc]:
-        """The same documents, read many at a time."""
+        """Encode documents in batches."""
         for docs in batches(stream, batch_size):
-            self._read(docs)
+            self._encode(docs)
             yield from docs
 
     @staticmethod
-    def _read(docs: Sequence[Doc]) -> None:
+    def _encode(docs: Sequence[Doc]) -> None:
         net = network()
-        net.forget_if_many()
-        types = [net.types(words_of(doc)) for doc in docs]
-        for doc, own, vectors in zip(docs, types, net.encode(types), strict=True):
-            doc.user_data[_TYPES] = own
+        net.trim_cache()
+        ids = [net.word_ids(words_of(doc)) for doc in docs]
+        for doc, own, vectors in zip(docs, ids, net.encode(ids), strict=True):
+            doc.user_data[_WORD_IDS] = own
             doc.tensor = vectors

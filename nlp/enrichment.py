@@ -1,4 +1,7 @@
-"""From a record of `mentions`, `comments` or `hashtags` to one of `enriched`: pure once built."""
+"""Enrichment: a record of `mentions`, `comments` or `hashtags` becomes one of `enriched`.
+
+Deterministic once built.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -17,14 +20,14 @@ from nlp.signals import SignalReader
 
 
 class Raw(NamedTuple):
-    """A record as received: its value, and its own time in epoch milliseconds."""
+    """A record as received: its value, and its timestamp in epoch milliseconds."""
 
     value: bytes | None
     received_ms: int
 
 
 class Enriched(NamedTuple):
-    """An `EnrichedPost`, encoded, and the author key it belongs under."""
+    """An encoded `EnrichedPost`, and the author key of its record."""
 
     author: str
     value: bytes
@@ -34,7 +37,10 @@ Result = Enriched | Dropped | Rejected
 
 
 class Enricher:
-    """Holds the text pipeline. Loading it takes a second or two; `enrich` may then be called at will."""
+    """Enriches posts with the text pipeline. Building it takes a second or two. Not thread-safe.
+
+    `lawful` are the platforms that may be read; posts of others are rejected.
+    """
 
     def __init__(self, brands: Iterable[Brand], lawful: frozenset[str]) -> None:
         catalogue = list(brands)
@@ -43,7 +49,7 @@ class Enricher:
         self._lawful = lawful
 
     def enrich(self, records: Iterable[Raw]) -> list[Result]:
-        """One result for each record, in order. Never raises for what a record holds."""
+        """Return one result per record, in order. Never raises because of a record's content."""
         results: list[Result | Post] = [self._decode(record) for record in records]
         posts = [post for post in results if isinstance(post, Post)]
         annotated: Iterator[EnrichedPost] = (
@@ -53,10 +59,10 @@ class Enricher:
         return [_result(next(annotated)) if isinstance(r, Post) else r for r in results]
 
     def _enriched(self, post: Post, annotation: Annotation) -> EnrichedPost:
-        said = opinions(post, annotation)
-        # Signals are counted with opinions: without any, nobody would read them.
-        signals = self._signals.read(post, annotation) if said else Signals()
-        return EnrichedPost(post=post, annotations=annotation, brands=said, signals=signals)
+        brands = opinions(post, annotation)
+        # Signals are only used together with opinions.
+        signals = self._signals.read(post, annotation) if brands else Signals()
+        return EnrichedPost(post=post, annotations=annotation, brands=brands, signals=signals)
 
     def _decode(self, record: Raw) -> Result | Post:
         try:
@@ -65,7 +71,7 @@ class Enricher:
             return rejection
         if post.author.opt_out:
             return Dropped(DropReason.OPTED_OUT, post.platform)
-        # What was deleted is not read, and not passed on.
+        # The text of a deleted post is neither annotated nor passed on.
         return msgspec.structs.replace(post, text="") if post.deleted else post
 
 
@@ -81,6 +87,7 @@ def _text_in(post: Post) -> TextIn:
 
 def _result(enriched: EnrichedPost) -> Result:
     post = enriched.post
+    # An edited or deleted post is passed on without a brand: an earlier version may have named one.
     if not (enriched.brands or post.deleted or post.edited_at):
-        return Dropped(DropReason.NO_BRAND, post.platform)  # but an earlier version of it may have named one
+        return Dropped(DropReason.NO_BRAND, post.platform)
     return Enriched(author_key(post.platform, post.author.id), encode(enriched))

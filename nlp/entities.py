@@ -1,37 +1,40 @@
-"""Names of people, organisations, places, products, groups and works. Registered as `superfan_entities`."""
+"""Named entities: people, organisations, locations, products, groups and works.
+
+Registered as `superfan_entities`.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from nlp.encoder import BATCH, batches, types_of, vectors_of
+from nlp.encoder import BATCH, batches, vectors_of, word_ids_of
 from nlp.network import TAGS, network
 
 
 @Language.factory("superfan_entities", requires=["doc.tensor"], assigns=["doc.ents"])
 def create_entities(nlp: Language, name: str) -> "EntityTagger":
-    """For `config.cfg`."""
+    """Create the component, for `config.cfg`."""
     return EntityTagger()
 
 
 class EntityTagger:
-    """Sets `doc.ents` of documents the encoder has read."""
+    """Sets `doc.ents` of documents that the encoder processed."""
 
     def __call__(self, doc: Doc) -> Doc:
-        """The same document."""
+        """Tag one document."""
         self._tag([doc])
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = BATCH) -> Iterator[Doc]:
-        """The same documents, tagged many at a time."""
+        """Tag documents in batches."""
         for docs in batches(stream, batch_size):
             self._tag(docs)
             yield from docs
 
     @staticmethod
     def _tag(docs: Sequence[Doc]) -> None:
-        found = network().tags([types_of(doc) for doc in docs], list(map(vectors_of, docs)))
+        found = network().tags([word_ids_of(doc) for doc in docs], list(map(vectors_of, docs)))
         for doc, tags in zip(docs, found, strict=True):
             doc.set_ents(list(_spans(doc, tags)))
 

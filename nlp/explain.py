@@ -1,8 +1,8 @@
-"""Why a text got its sentiment: each token is taken out once, and the loss of the answer is read off.
+"""Explanations of a sentiment by occlusion: remove each token in turn and measure the change.
 
-Occlusion (Zeiler and Fergus 2014; Li, Monroe and Jurafsky 2016). It asks the annotator like any caller, so
-it explains whatever component gives the sentiment. Tokens that only act together hide each other: where
-two words say the same, taking out one of them changes little.
+See Zeiler and Fergus 2014; Li, Monroe and Jurafsky 2016. The annotator is used as a black box, so an
+explanation covers all components. Redundant tokens hide each other: if two words express the same, removing
+one of them changes little.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from nlp.pipeline import Annotator, Target, TextIn
 from nlp.tokenizer import PostTokenizer
 
 MOST_TOKENS = 200
-"""Tokens from the beginning that are taken out; each costs a reading of the whole text."""
+"""tokens that are removed, from the beginning; each costs an annotation of the whole text"""
 
 
 class Token(Record, frozen=True):
-    """A token that is no white space; `text` is the text between the offsets, in characters."""
+    """A token other than white space. The offsets are characters of the text, `end` excluded."""
 
     text: str
     start: int
@@ -29,9 +29,9 @@ class Token(Record, frozen=True):
 
 
 class Move(Record, frozen=True):
-    """What a token does for an answer: the probability of the answer's label is `drop` lower without it.
+    """The effect of a token: without it, the probability of the label is lower by `drop`.
 
-    Below 0 the token speaks against the label.
+    A token with a negative `drop` speaks against the label.
     """
 
     token: Token
@@ -39,10 +39,10 @@ class Move(Record, frozen=True):
 
 
 class Finding(Record, frozen=True):
-    """A sentiment and the tokens behind it, those that move it most first; tokens that do not are left out.
+    """A sentiment and the tokens that affect it, largest effect first. Tokens without effect are left out.
 
-    `of` says whose it is: the whole text's, a brand's (all its mentions together), or a target's;
-    `name` is the brand or the target. The tokens that name it are not taken out.
+    `of` is the subject of the sentiment: the whole text, a brand (all its mentions together), or a target.
+    `name` is the brand or target. The tokens that name it are not removed.
     """
 
     of: Literal["text", "brand", "target"]
@@ -60,20 +60,20 @@ class Explanation(Record, frozen=True):
 
 
 def explain(annotator: Annotator, text_in: TextIn) -> Explanation:
-    """Reads a text once whole, and once without each of its first `MOST_TOKENS` tokens."""
+    """Annotate a text, and again without each of its first `MOST_TOKENS` tokens."""
     (annotation,) = annotator.annotate([text_in])
     text = text_in.text[:MAX_TEXT]
     tokens = tuple(_tokens(text))
-    places = [Target(t.text, t.start, t.end) for t in annotation.targets]
-    taken = tokens[:MOST_TOKENS]
-    without = list(annotator.annotate(_without(text_in, text, token, places) for token in taken))
+    targets = [Target(t.text, t.start, t.end) for t in annotation.targets]
+    removed = tokens[:MOST_TOKENS]
+    without = list(annotator.annotate(_without(text_in, text, token, targets) for token in removed))
 
     def finding(of: Literal["text", "brand", "target"], name: str, at: int = 0) -> Finding:
         whole = _sentiment(annotation, of, name, at)
-        assert whole is not None  # noqa: S101 -- it was found in this annotation
+        assert whole is not None  # noqa: S101 -- brands and targets come from this annotation
         moves = []
-        for token, rest in zip(taken, without, strict=True):
-            names_it = of == "target" and _overlap(token, places[at])
+        for token, rest in zip(removed, without, strict=True):
+            names_it = of == "target" and _overlap(token, targets[at])
             left = None if names_it else _sentiment(rest, of, name, at)
             if left is not None:
                 drop = whole.probabilities[whole.label] - left.probabilities[whole.label]
@@ -85,37 +85,37 @@ def explain(annotator: Annotator, text_in: TextIn) -> Explanation:
     findings = [
         finding("text", ""),
         *(finding("brand", brand) for brand in brands),
-        *(finding("target", place.text, at) for at, place in enumerate(places)),
+        *(finding("target", target.text, at) for at, target in enumerate(targets)),
     ]
     return Explanation(annotation=annotation, tokens=tokens, findings=tuple(findings))
 
 
 def _tokens(text: str) -> Iterator[Token]:
-    # Lone surrogates have no UTF-8; a mark stands in for each, so that offsets hold.
+    # UTF-8 cannot encode lone surrogates. One character replaces each, so that offsets stay valid.
     for token in PostTokenizer(Vocab())(text.encode(errors="replace").decode()):
         start, end = token.idx, token.idx + len(token)
         if not text[start:end].isspace():
             yield Token(text=text[start:end], start=start, end=end)
 
 
-def _without(text_in: TextIn, text: str, token: Token, places: list[Target]) -> TextIn:
-    """The text without a token and the space that would be left over; the targets where they are then."""
+def _without(text_in: TextIn, text: str, token: Token, targets: list[Target]) -> TextIn:
+    """Return the text without a token and one space next to it, with the targets' offsets adjusted."""
     between_spaces = text[: token.start][-1:] in {"", " "} and text[token.end :][:1] == " "
     end = token.end + between_spaces
     gone = end - token.start
     moved = tuple(
-        place._replace(start=place.start - gone, end=place.end - gone) if place.start >= end else place
-        for place in places
+        target._replace(start=target.start - gone, end=target.end - gone) if target.start >= end else target
+        for target in targets
     )
     return text_in._replace(text=text[: token.start] + text[end:], targets=moved)
 
 
-def _overlap(token: Token, place: Target) -> bool:
-    return token.start < place.end and place.start < token.end
+def _overlap(token: Token, target: Target) -> bool:
+    return token.start < target.end and target.start < token.end
 
 
 def _sentiment(annotation: Annotation, of: str, name: str, at: int) -> Sentiment | None:
-    """The sentiment a finding is about; none where the brand is not named any more."""
+    """Return the sentiment of a finding's subject, or None if the annotation names the brand no longer."""
     if of == "text":
         return annotation.sentiment
     if of == "target":

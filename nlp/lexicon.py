@@ -1,7 +1,7 @@
-"""What single words say: valences that the network is told beside the word itself.
+"""Valences of single words, which the network gets as features.
 
-The valences are VADER's (Hutto and Gilbert 2014, MIT licence), read from its package, with the words
-of `assets/lexicon.toml`.
+They are those of VADER (Hutto and Gilbert 2014, MIT licence), read from its package, and those of
+`assets/lexicon.toml`.
 """
 
 import re
@@ -11,9 +11,9 @@ from importlib.resources import files
 from typing import Any
 
 NEGATED = -0.74
-"""what a negation inside a hashtag does to its words (VADER's constant)"""
+"""factor of a hashtag's valence when it contains a negation (VADER's constant)"""
 REPEATED = 1.2
-"""`loooove` says more than `love`"""
+"""factor of an elongated word: `loooove` is stronger than `love`"""
 
 _ELONGATED = re.compile(r"(.)\1{2,}")
 _EMOJI_STYLE = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff]")
@@ -22,16 +22,16 @@ _HASHTAG_WORD = re.compile(r"[A-Z]?[^\WA-Z_]+|[A-Z]+(?![a-z])")
 
 @lru_cache(maxsize=50_000)
 def valence_of(word: str) -> float:
-    """The valence of a word, emoji, emoticon or hashtag by itself; 0 when it has none."""
+    """Return the valence of a word, emoji, emoticon or hashtag, from about -4 to 4. Unknown ones have 0."""
     words = lexicon()
     low = word.lower()
     if low[0] == "@" or low.startswith("http"):
         return 0.0
     if low[0] == "#" and len(low) > 1:
         parts = [low[1:]] if low[1:] in words else [w.lower() for w in _HASHTAG_WORD.findall(word)]
-        turned = not negations().isdisjoint(parts)
-        total = sum(words.get(part, 0.0) for part in parts if part not in negations() or not turned)
-        return max(-3.0, min(3.0, total * NEGATED if turned else total))
+        negated = not negations().isdisjoint(parts)
+        total = sum(words.get(part, 0.0) for part in parts if part not in negations() or not negated)
+        return max(-3.0, min(3.0, total * NEGATED if negated else total))
     if low in words:
         return words[low]
     if len(low) <= 3 or not word[0].isalpha():
@@ -42,7 +42,7 @@ def valence_of(word: str) -> float:
 
 @cache
 def lexicon() -> dict[str, float]:
-    """Word, emoticon or emoji -> valence, about -4..4."""
+    """Return the valence of each word, emoticon and emoji, from about -4 to 4."""
     words: dict[str, float] = {}
     package = files("vaderSentiment")
     for line in package.joinpath("vader_lexicon.txt").read_text(encoding="utf-8").splitlines():
@@ -59,12 +59,12 @@ def lexicon() -> dict[str, float]:
 
 @cache
 def negations() -> frozenset[str]:
-    """Words that turn another around."""
+    """Return words that reverse the sentiment of another word."""
     return frozenset(_table()["negations"])
 
 
 def _of_repeated(word: str) -> float:
-    """Valence of `loooove` and `:))))`."""
+    """Return the valence of an elongated form such as `loooove` or `:))))`, else 0."""
     for kept in (r"\1", r"\1\1"):
         short = _ELONGATED.sub(kept, word)
         if short != word and short in lexicon():

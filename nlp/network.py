@@ -1,15 +1,34 @@
-"""The trained network, run with NumPy alone: words to vectors, vectors to entities and opinions.
+"""The trained network, run with NumPy alone: word vectors, entity tags and sentiment.
 
-One convolutional encoder reads a post; the heads for entities, for the opinion of the whole post and
-for the opinion towards a place in it listen to the same vectors. `nlp.training` trains the same
-architecture, writes `assets/network.npz`, and checks before that the two say the same.
+One convolutional encoder reads a post. Three heads share its vectors: entities, the sentiment of the whole
+post, and the sentiment towards a span of it. `nlp.training` trains the same architecture in JAX and writes
+`assets/network.npz`. It compares both forward passes before it writes the file.
 
-Everything that depends on a word alone is worked out once and kept: what is left for a post is one
-look-up a word, the convolutions, and pooling.
+Everything that depends on a word alone is computed once and cached. A post then costs one look-up per word,
+the convolutions, and pooling.
 
-What is left is worked out in double precision. The order of a sum depends on how many posts are read at a
-time, so in single precision a post's probabilities would differ in the seventh decimal from batch to batch,
-and now and then in the fourth, the last that is kept: a post that is read again must say the same.
+The rest is computed in double precision, for reproducible results. The order of a sum depends on the size of
+the batch. In single precision, probabilities would differ in the seventh decimal from batch to batch, and
+sometimes in the fourth, the last one that is kept.
+
+The arrays of the file follow. `wide` is the length of a word vector, `width` of an encoded word, `narrow` is
+width / 2, and `hidden` the units of a head. V, G, P, S and Sh hold int8 rows, each with a scale in `…_scale`.
+
+- `words`: the vocabulary as bytes, one word a line, most frequent first
+- `V` (1 + words, wide), `G` (GRAMS, wide): vectors of known words; vectors of n-grams, for unknown words
+- `P` (PREFIXES, wide), `S` (SUFFIXES, wide), `Sh` (SHAPES, wide): vectors of prefix, suffix and shape
+- `F` (MARKS, wide), `lg`, `lb` (wide): projection of the marks; layer normalisation of word vectors
+- `W0` (wide, width), `b0`: word vector to encoder
+- `K0` (3 width, 2 width), `kb0`, `g0`, `h0`; `K1` …: convolutions of three words, and their normalisation
+- `att` (width): attention of the pooled post
+- `B` (BIGRAMS, 3): logits of hashed pairs of neighbouring words
+- `O1` (3 width + wide, hidden), `o1`, `O2` (hidden, 3), `o2`: sentiment of the post
+- `U` (width, narrow), `D` (2 FARTHEST + 1, narrow): words around a target, and their distance from it
+- `KT` (3 narrow, 2 narrow), `kT`, `gT`, `hT`: a convolution of these, and its normalisation
+- `A` (narrow, 2): two attentions over the words around a target
+- `T1` (width + 3 narrow + 3 width + wide, hidden), `t1`, `T2` (hidden, 3), `t2`: sentiment towards a target
+- `N1` (width + wide, tags), `n1`, `tr` (tags, tags): scores of tags, and of one tag after another
+- `temperature` (2), `lean` (3): calibration, see `Network.temperatures` and `Network.lean`
 """
 
 import math
@@ -29,19 +48,22 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 ASSET = Path(str(files("nlp").joinpath("assets/network.npz")))
 TAGS = ("O", *(f"{b}-{e}" for e in ("PERSON", "ORG", "LOCATION", "PRODUCT", "GROUP", "WORK") for b in "BI"))
-MAX_KNOWN = 100_000
-"""word types that are kept; then the memory starts anew"""
+MAX_CACHED = 100_000
+"""most words in the cache; it is emptied when there are more"""
 BIGRAMS = 1 << 16
 """rows of the table that pairs of words are hashed into"""
 FARTHEST = 8
-"""distances from a target are told apart up to this many words"""
-AROUND, MANY = 72, 256
-"""words before and behind a target that are read for it; targets that are worked out at a time"""
+"""largest distance from a target, in words, that has a vector of its own"""
+AROUND = 72
+"""words before and after a target that are read for it"""
+TARGETS_AT_ONCE = 256
+"""targets computed at a time, which bounds memory"""
 NEVER = -1e4
+"""score of an impossible tag or transition"""
 
 
-class Place(NamedTuple):
-    """Words `start` up to `end` of the post `post` of a batch."""
+class TokenSpan(NamedTuple):
+    """Words `start` up to `end` (excluded) of the post with index `post` in a batch."""
 
     post: int
     start: int
@@ -49,7 +71,7 @@ class Place(NamedTuple):
 
 
 class Network:
-    """The forward pass. Not for several threads at once; not for training."""
+    """The forward pass. Not thread-safe."""
 
     def __init__(self, weights: Mapping[str, npt.NDArray[np.generic]]) -> None:
         words = bytes(weights["words"].tobytes()).decode().split("\n")
@@ -66,58 +88,58 @@ class Network:
         self.depth = sum(name.startswith("kb") for name in self._w)
         self.width = self._w["W0"].shape[1]
         self._transitions = self._w["tr"] + _forbidden()
-        self._known: dict[str, int] = {}
+        self._ids: dict[str, int] = {}
         self._wide = self._w["W0"].shape[0]
-        # Of each word: its vector | the encoder's first layer | its share of the tag scores.
+        # The cache, a row per word: vector (wide) | first encoder layer (width) | part of tag scores (tags).
         self._rows = np.zeros((1024, self._wide + self.width + len(TAGS)), dtype=np.float32)
         self._hashes = np.zeros(1024, dtype=np.int64)
 
     @property
     def temperatures(self) -> list[float]:
-        """Of the opinion of a post, and towards a place."""
+        """Divisors of the logits of the post, and of those towards a target."""
         return [round(float(t), 2) for t in self._w["temperature"]]
 
     @property
     def lean(self) -> float:
-        """What is added to the logit of neutral towards a place."""
+        """Constant added to the logit of neutral towards a target."""
         return round(float(self._w["lean"][1]), 2)
 
     # --- words
 
-    def types(self, words: Sequence[str]) -> Ints:
-        """A number for each word, good until `forget` is called."""
-        known = self._known
-        missing = [text for text in words if text not in known]
+    def word_ids(self, words: Sequence[str]) -> Ints:
+        """Return the cache row of each word. Valid until `trim_cache` empties the cache."""
+        ids = self._ids
+        missing = [text for text in words if text not in ids]
         if missing:
             for text in dict.fromkeys(missing):
-                self._learn(text)
-        return np.fromiter(map(known.__getitem__, words), dtype=np.int64, count=len(words))
+                self._add_word(text)
+        return np.fromiter(map(ids.__getitem__, words), dtype=np.int64, count=len(words))
 
     def rank(self, text: str) -> float:
-        """The place of a word in the vocabulary, 1 for the most frequent; infinite for one it has not met."""
+        """Return the rank of a word in the vocabulary: 1 is the most frequent, infinity an unknown word."""
         return max(self._index.get(part, math.inf) for part in word(text).parts)
 
-    def forget_if_many(self) -> None:
-        """Between batches: a process that lives for weeks must not keep every word it met."""
-        if len(self._known) > MAX_KNOWN:
-            self._known.clear()
+    def trim_cache(self) -> None:
+        """Empty the cache if it is too large. Call it between batches: it invalidates all word ids."""
+        if len(self._ids) > MAX_CACHED:
+            self._ids.clear()
 
-    def _learn(self, text: str) -> None:
-        row = len(self._known)
+    def _add_word(self, text: str) -> None:
+        row = len(self._ids)
         if row == len(self._hashes):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
             self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
-        seen = word(text)
-        indices = [self._index.get(part, 0) for part in seen.parts]
-        vector = self._mean("V", indices) if indices[0] else self._mean("G", seen.grams)
-        vector = vector + self._mean("P", [seen.prefix]) + self._mean("S", [seen.suffix])
-        vector = vector + self._mean("Sh", [seen.shape])
-        vector = vector + np.asarray(seen.marks, dtype=float) @ self._w["F"]
+        features = word(text)
+        indices = [self._index.get(part, 0) for part in features.parts]
+        vector = self._mean("V", indices) if indices[0] else self._mean("G", features.grams)
+        vector = vector + self._mean("P", [features.prefix]) + self._mean("S", [features.suffix])
+        vector = vector + self._mean("Sh", [features.shape])
+        vector = vector + np.asarray(features.marks, dtype=float) @ self._w["F"]
         vector = _normalised(vector[None], self._w["lg"], self._w["lb"])[0]
         first = np.maximum(vector @ self._w["W0"] + self._w["b0"], 0)
         self._rows[row] = np.concatenate([vector, first, vector @ self._w["N1"][self.width :]])
-        self._hashes[row] = seen.hash
-        self._known[text] = row
+        self._hashes[row] = features.hash
+        self._ids[text] = row
 
     def _mean(self, table: str, rows: Sequence[int]) -> Floats:
         quantised, scale = self._tables[table]
@@ -128,53 +150,50 @@ class Network:
     # --- the encoder
 
     def encode(self, posts: Sequence[Ints]) -> list[Floats]:
-        """For each post a vector of `width` numbers for each of its words."""
-        lengths = [len(types) for types in posts]
-        # One empty row before and behind every post: a convolution never looks into the neighbour.
+        """Return an array (words x width) for each post, given the word ids of each."""
+        lengths = [len(ids) for ids in posts]
+        # All posts in one array, with an empty row before and after each: a convolution must not see
+        # the neighbouring post.
         total = sum(lengths) + len(posts) + 1
         x = np.zeros((total, self.width))
-        inside = np.zeros((total, 1))
+        inside = np.zeros((total, 1))  # 1 for a word, 0 for an empty row
         starts = []
         at = 1
-        for types, length in zip(posts, lengths, strict=True):
-            x[at : at + length] = self._rows[types, self._wide : self._wide + self.width]
+        for ids, length in zip(posts, lengths, strict=True):
+            x[at : at + length] = self._rows[ids, self._wide : self._wide + self.width]
             inside[at : at + length] = 1
             starts.append(at)
             at += length + 1
         for layer in range(self.depth):
-            windows = np.zeros((total, 3 * self.width))
+            windows = np.zeros((total, 3 * self.width))  # word before | word | word after
             windows[1:, : self.width] = x[:-1]
             windows[:, self.width : 2 * self.width] = x
             windows[:-1, 2 * self.width :] = x[1:]
-            y = windows @ self._w[f"K{layer}"] + self._w[f"kb{layer}"]
-            x = x + np.maximum(y[:, : self.width], y[:, self.width :])
+            y = windows @ self._w[f"K{layer}"] + self._w[f"kb{layer}"]  # (total, 2 width)
+            x = x + np.maximum(y[:, : self.width], y[:, self.width :])  # maxout, and a residual connection
             x = _normalised(x, self._w[f"g{layer}"], self._w[f"h{layer}"]) * inside
         return [x[at : at + length] for at, length in zip(starts, lengths, strict=True)]
 
     # --- entities
 
     def tags(self, posts: Sequence[Ints], encoded: Sequence[Floats]) -> list[list[int]]:
-        """The best sequence of `TAGS` for each post (Viterbi 1967): no I- without its B-."""
-        order = sorted(range(len(posts)), key=lambda n: -len(posts[n]))
+        """Return the best sequence of indices into `TAGS` for each post (Viterbi 1967).
+
+        An I- tag never occurs without its B- tag.
+        """
         found: list[list[int]] = [[] for _ in posts]
-        order = [n for n in order if len(posts[n])]
+        # Longest first: at each step, the posts that still have words are a prefix of the columns.
+        order = [n for n in sorted(range(len(posts)), key=lambda n: -len(posts[n])) if len(posts[n])]
         if not order:
             return found
-        own = self._w["N1"][: self.width]
-        longest = len(posts[order[0]])
-        scores = np.zeros((longest, len(order), len(TAGS)))
-        flat = np.concatenate([encoded[n] for n in order]) @ own + self._w["n1"]
-        flat += self._rows[np.concatenate([posts[n] for n in order]), self._wide + self.width :]
-        at = 0
-        for column, n in enumerate(order):
-            scores[: len(posts[n]), column] = flat[at : at + len(posts[n])]
-            at += len(posts[n])
+        scores = self._tag_scores([posts[n] for n in order], [encoded[n] for n in order])
+        longest = len(scores)
         lengths = np.array([len(posts[n]) for n in order])
-        best = scores[0] + np.array([NEVER if tag[0] == "I" else 0 for tag in TAGS])
-        back = np.zeros((longest, len(order), len(TAGS)), dtype=np.int8)
+        best = scores[0] + np.array([NEVER if tag[0] == "I" else 0 for tag in TAGS])  # (posts, tags)
+        back = np.zeros((longest, len(order), len(TAGS)), dtype=np.int8)  # best tag before each tag
         for step in range(1, longest):
-            going = int(np.searchsorted(-lengths, -step, side="left"))
-            paths = best[:going, :, None] + self._transitions
+            going = int(np.searchsorted(-lengths, -step, side="left"))  # posts with more than `step` words
+            paths = best[:going, :, None] + self._transitions  # (going, tag before, tag)
             back[step, :going] = paths.argmax(axis=1)
             best[:going] = paths.max(axis=1) + scores[step, :going]
         last = best.argmax(axis=1)
@@ -187,77 +206,95 @@ class Network:
             found[n] = path[::-1]
         return found
 
-    # --- opinions
+    def _tag_scores(self, posts: Sequence[Ints], encoded: Sequence[Floats]) -> Floats:
+        """Return scores (longest post x posts x tags), 0 past the end of a post. Posts come longest first."""
+        scores = np.zeros((len(posts[0]), len(posts), len(TAGS)))
+        flat = np.concatenate(encoded) @ self._w["N1"][: self.width] + self._w["n1"]  # (words, tags)
+        flat += self._rows[np.concatenate(posts), self._wide + self.width :]
+        at = 0
+        for column, ids in enumerate(posts):
+            scores[: len(ids), column] = flat[at : at + len(ids)]
+            at += len(ids)
+        return scores
 
-    def opinions(
-        self, posts: Sequence[Ints], encoded: Sequence[Floats], places: Sequence[Place]
+    # --- sentiment
+
+    def sentiment(
+        self, posts: Sequence[Ints], encoded: Sequence[Floats], targets: Sequence[TokenSpan]
     ) -> tuple[Floats, Floats]:
-        """Probabilities of positive, neutral, negative: of each post, and towards each place.
+        """Return probabilities (posts x 3) of the posts and (targets x 3) towards the targets.
 
-        Every post has a word, every place is inside of its post.
+        Columns are positive, neutral, negative. Every post must have a word, and every target must lie
+        inside its post.
         """
-        lengths = np.array([len(types) for types in posts])
+        # From here on all posts are in one array, `words` rows long: post n begins at row starts[n].
+        lengths = np.array([len(ids) for ids in posts])
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        x = np.concatenate(encoded)
-        types = np.concatenate(posts)
-        words = self._rows[types, : self._wide].astype(float)
-        pooled = self._pool(x, words, starts, lengths)
+        x = np.concatenate(encoded)  # (words, width)
+        ids = np.concatenate(posts)  # (words,)
+        vectors = self._rows[ids, : self._wide].astype(float)  # (words, wide)
+        pooled = self._pool(x, vectors, starts, lengths)
         hidden = np.maximum(pooled @ self._w["O1"] + self._w["o1"], 0)
-        whole = hidden @ self._w["O2"] + self._w["o2"] + self._pairs(types, starts)
-        towards = self._towards(x, pooled, starts, lengths, places)
+        whole = hidden @ self._w["O2"] + self._w["o2"] + self._pair_logits(ids, starts)
+        towards = self._target_logits(x, pooled, starts, lengths, targets)
         towards = towards + self._w["lean"]
         return _softmax(whole / self._w["temperature"][0]), _softmax(towards / self._w["temperature"][1])
 
-    def _pool(self, x: Floats, words: Floats, starts: Ints, lengths: Ints) -> Floats:
+    def _pool(self, x: Floats, vectors: Floats, starts: Ints, lengths: Ints) -> Floats:
+        """Return one row per post (posts x 3 width + wide): mean, maximum, attention, mean word vector."""
         attention = _softmax_of_parts(x @ self._w["att"], starts, lengths)
         return np.concatenate(
             [
                 np.add.reduceat(x, starts) / lengths[:, None],
                 np.maximum.reduceat(x, starts),
                 np.add.reduceat(x * attention[:, None], starts),
-                np.add.reduceat(words, starts) / lengths[:, None],
+                np.add.reduceat(vectors, starts) / lengths[:, None],
             ],
             axis=1,
         )
 
-    def _pairs(self, types: Ints, starts: Ints) -> Floats:
-        """The sum over neighbouring words of what the pair says."""
-        hashes = self._hashes[types]
-        pairs = np.zeros((len(types), 3))
+    def _pair_logits(self, ids: Ints, starts: Ints) -> Floats:
+        """Return the sum (posts x 3) of the logits of all pairs of neighbouring words."""
+        hashes = self._hashes[ids]
+        pairs = np.zeros((len(ids), 3))
         pairs[1:] = self._w["B"][(hashes[:-1] * 1_000_003 + hashes[1:]) % BIGRAMS]
-        pairs[starts] = 0
+        pairs[starts] = 0  # the first word of a post has no word before it
         return np.add.reduceat(pairs, starts)
 
-    def _towards(
-        self, x: Floats, pooled: Floats, starts: Ints, lengths: Ints, places: Sequence[Place]
+    def _target_logits(
+        self, x: Floats, pooled: Floats, starts: Ints, lengths: Ints, targets: Sequence[TokenSpan]
     ) -> Floats:
+        """Return logits (targets x 3)."""
         parts = [
-            self._towards_some(x, pooled, starts, lengths, places[n : n + MANY])
-            for n in range(0, len(places), MANY)
+            self._logits_of_some(x, pooled, starts, lengths, targets[n : n + TARGETS_AT_ONCE])
+            for n in range(0, len(targets), TARGETS_AT_ONCE)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, 3))
 
-    def _towards_some(
-        self, x: Floats, pooled: Floats, starts: Ints, lengths: Ints, places: Sequence[Place]
+    def _logits_of_some(
+        self, x: Floats, pooled: Floats, starts: Ints, lengths: Ints, targets: Sequence[TokenSpan]
     ) -> Floats:
-        post = np.array([place.post for place in places])
-        first = np.array([place.start for place in places])
-        last = np.array([place.end - 1 for place in places])
-        # What is read for a place: the words around it, not all of a text that names a brand everywhere.
+        """Return logits (targets x 3) of few enough targets for one array of their windows."""
+        post = np.array([target.post for target in targets])
+        first = np.array([target.start for target in targets])
+        last = np.array([target.end - 1 for target in targets])
+        # A target is read with the words around it only: a long text that names a brand everywhere
+        # must not cost the square of its length.
         left = np.maximum(first - AROUND, 0)
-        own = np.minimum(last + AROUND + 1, lengths[post]) - left
+        own = np.minimum(last + AROUND + 1, lengths[post]) - left  # words read for each target
+        # All windows in one array of own.sum() rows: the window of target t begins at row begins[t].
         begins = np.concatenate([[0], np.cumsum(own)[:-1]])
-        position = np.arange(own.sum()) - np.repeat(begins - left, own)
-        before, behind = position - np.repeat(first, own), position - np.repeat(last, own)
-        distance = np.where(before < 0, before, np.maximum(behind, 0))
-        rows = np.repeat(starts[post], own) + position
+        position = np.arange(own.sum()) - np.repeat(begins - left, own)  # index of the word in its post
+        before, after = position - np.repeat(first, own), position - np.repeat(last, own)
+        distance = np.where(before < 0, before, np.maximum(after, 0))  # 0 inside the target
+        rows = np.repeat(starts[post], own) + position  # index of the word in x
         at = (distance == 0).astype(float)[:, None]
-        target = np.add.reduceat(x[rows] * at, begins) / np.add.reduceat(at, begins)
-        # Each word once more, now that it is known where it stands from the target.
-        told_apart = np.clip(distance, -FARTHEST, FARTHEST) + FARTHEST
-        z = (x @ self._w["U"])[rows] + self._w["D"][told_apart]
+        target = np.add.reduceat(x[rows] * at, begins) / np.add.reduceat(at, begins)  # (targets, width)
+        # The words once more, each with its distance from the target.
+        clipped = np.clip(distance, -FARTHEST, FARTHEST) + FARTHEST
+        z = (x @ self._w["U"])[rows] + self._w["D"][clipped]  # (rows, narrow)
         narrow = z.shape[1]
-        windows = np.zeros((len(z), 3 * narrow))
+        windows = np.zeros((len(z), 3 * narrow))  # as in `encode`, cut where a target's words begin and end
         windows[1:, :narrow] = z[:-1]
         windows[begins, :narrow] = 0
         windows[:, narrow : 2 * narrow] = z
@@ -265,13 +302,13 @@ class Network:
         windows[begins[1:] - 1, 2 * narrow :] = 0
         y = windows @ self._w["KT"] + self._w["kT"]
         z = _normalised(z + np.maximum(y[:, :narrow], y[:, narrow:]), self._w["gT"], self._w["hT"])
-        scores = z @ self._w["A"]
+        attention = z @ self._w["A"]  # (rows, 2)
         features = np.concatenate(
             [
                 target,
                 *(
                     np.add.reduceat(z * _softmax_of_parts(head, begins, own)[:, None], begins)
-                    for head in scores.T
+                    for head in attention.T
                 ),
                 np.maximum.reduceat(z, begins),
                 pooled[post],
@@ -279,42 +316,42 @@ class Network:
             axis=1,
         )
         hidden = np.maximum(features @ self._w["T1"] + self._w["t1"], 0)
-        scores_of: Floats = hidden @ self._w["T2"] + self._w["t2"]
-        return scores_of
+        logits: Floats = hidden @ self._w["T2"] + self._w["t2"]
+        return logits
 
 
 @cache
 def network() -> Network:
-    """The network that ships with the package; loaded once a process."""
+    """Return the network that ships with the package. It is loaded once per process."""
     with np.load(ASSET) as weights:
         return Network(weights)
 
 
 def _normalised(x: Floats, gain: Floats, bias: Floats) -> Floats:
-    """Layer normalisation (Ba, Kiros and Hinton 2016)."""
+    """Normalise each row (layer normalisation, Ba, Kiros and Hinton 2016)."""
     x = x - x.mean(axis=1, keepdims=True)
     variance = np.einsum("ij,ij->i", x, x)[:, None] / x.shape[1]
     normalised: Floats = x / np.sqrt(variance + 1e-5) * gain + bias
     return normalised
 
 
-def _softmax(scores: Floats) -> Floats:
-    if not len(scores):
-        return scores
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+def _softmax(logits: Floats) -> Floats:
+    if not len(logits):
+        return logits
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: Floats = weights / weights.sum(axis=1, keepdims=True)
     return shares
 
 
 def _softmax_of_parts(scores: Floats, starts: Ints, lengths: Ints) -> Floats:
-    """A softmax within each part of a flat row of scores."""
+    """Return a softmax within each part of a flat array of scores. Part n begins at starts[n]."""
     weights = np.exp(scores - np.repeat(np.maximum.reduceat(scores, starts), lengths))
     shares: Floats = weights / np.repeat(np.add.reduceat(weights, starts), lengths)
     return shares
 
 
 def _forbidden() -> Floats:
-    """No I- behind anything but a B- or I- of the same label."""
+    """Return scores (tags x tags) that allow an I- tag only after a B- or I- tag of the same label."""
     return np.array(
         [[NEVER if b[0] == "I" and a[1:] != b[1:] else 0 for b in TAGS] for a in TAGS], dtype=np.float64
     )

@@ -1,4 +1,4 @@
-"""The one spaCy pipeline, and the front door to it. What it is made of stands in `config.cfg`."""
+"""The spaCy pipeline, and `Annotator`, the interface to it. `config.cfg` lists its components."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from models.annotation import MAX_TEXT, Annotation, BrandMention, Entity, TargetMention
 from models.brand import Brand
-from nlp import (  # noqa: F401 -- they register the components
+from nlp import (  # noqa: F401 -- importing them registers the components
     cues,
     encoder,
     entities,
@@ -28,21 +28,15 @@ from nlp.tokenizer import text_of
 
 CONFIG = Path(str(files("nlp").joinpath("config.cfg")))
 BATCH = 256
-"""texts the pipeline works on at a time"""
+"""texts that the pipeline processes at a time"""
 ZONE = 500_000
-"""characters that are read before the words they brought along are forgotten"""
-_PLACES = "superfan_places"
+"""characters that are read before the vocabulary forgets their new words"""
+_TARGET_SPANS = "superfan_target_spans"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-for _name in ("platform", "platform_lang", "lang", "sentiment", "cues", "evidence", "trade"):
-    if not Doc.has_extension(_name):
-        Doc.set_extension(_name, default=None)
-if not Span.has_extension("sentiment"):
-    Span.set_extension("sentiment", default=None)
 
 
 class Target(NamedTuple):
-    """A place of the text the caller asks about, in characters."""
+    """A span of the text that the caller asks about. The offsets are characters, `end` excluded."""
 
     text: str
     start: int
@@ -50,7 +44,7 @@ class Target(NamedTuple):
 
 
 class TextIn(NamedTuple):
-    """A text, and what its post says about it. A target that is a string means every occurrence."""
+    """A text, and fields of its post. A target that is a string means all of its occurrences."""
 
     text: str
     platform: str | None = None
@@ -58,28 +52,33 @@ class TextIn(NamedTuple):
     hashtags: tuple[str, ...] = ()
     targets: tuple[str | Target, ...] = ()
     lang: str | None = None
-    """the platform's word for it, which is asked where the text is too short to tell"""
+    """language that the platform reports, used if the text is too short"""
 
 
 def build(brands: Sequence[Brand] = ()) -> Language:
-    """The pipeline: language, entities, brands of this catalogue, cues, sentiment. Loads in a second."""
+    """Build the pipeline with a catalogue of brands. Takes about a second.
+
+    `Language.to_disk` stores the brands but not the weights, which are in the package. `spacy.load` loads
+    the result wherever Superfan is installed.
+    """
     nlp = load_model_from_config(load_config(CONFIG), auto_fill=True)
-    catalogue_of(nlp).learn(brands)
-    # A memory zone forgets the words it saw first; those of every post are better known beforehand.
+    catalogue_of(nlp).set_brands(brands)
+    # A memory zone forgets words that are new to it. Words that occur in all posts should outlast the zones.
     for word in common_words():
         nlp.vocab[word]
     return nlp
 
 
 def catalogue_of(nlp: Language) -> BrandCatalogue:
-    """The pipeline's catalogue of brands."""
+    """Return the pipeline's brand catalogue."""
     return cast(BrandCatalogue, nlp.get_pipe("superfan_brands"))
 
 
 class Annotator:
-    """Annotates texts against a catalogue of brands. Loading takes a second; then it is pure.
+    """Annotates texts with a catalogue of brands. Building it takes about a second. Not thread-safe.
 
-    Not for several threads at once. The words that texts bring along are forgotten now and then.
+    A text gets the same annotation in any batch. Memory stays bounded: new words of texts are forgotten after
+    `ZONE` characters.
     """
 
     def __init__(self, brands: Sequence[Brand]) -> None:
@@ -87,11 +86,11 @@ class Annotator:
         self._catalogue = catalogue_of(self._nlp)
         self._zone = ExitStack()
         self._read = ZONE
-        # The matrices are small: a second thread costs more than it gains, most of all on a busy machine.
+        # The matrices are small: more threads would cost more than they gain.
         self._blas = ThreadpoolController().select(user_api="blas")
 
     def annotate(self, texts: Iterable[TextIn]) -> Iterator[Annotation]:
-        """One annotation for each text, in order. Never raises for what a text holds."""
+        """Yield one annotation per text, in order. Never raises because of a text's content."""
         waiting = iter(texts)
         while batch := list(islice(waiting, BATCH)):
             self._forget()
@@ -99,26 +98,26 @@ class Annotator:
             asked = [_targets(text_in) for text_in in batch]
             with self._blas.limit(limits=1):
                 docs = self._nlp.pipe(map(self._doc, batch, asked), batch_size=BATCH)
-                # A list: what is yielded must not point into a zone that is left meanwhile.
+                # A list, because the consumer may resume after the zone of these documents is closed.
                 annotations = list(map(self._annotation, docs, batch, asked))
             yield from annotations
 
     def _forget(self) -> None:
-        # Without a zone the vocabulary of a worker that lives for weeks would keep every word it met;
-        # with one for each batch, most of a batch's words would have to be learnt again.
+        # Without a zone, the vocabulary of a worker that runs for weeks would keep every word.
+        # With a zone per batch, most words of each batch would have to be added again.
         if self._read >= ZONE:
             self._zone.close()
             self._zone.enter_context(self._nlp.memory_zone())
             self._read = 0
 
     def _doc(self, text_in: TextIn, targets: list[Target]) -> Doc:
-        # A lone surrogate is no character and has no UTF-8; as long as it is, so that offsets hold.
+        # UTF-8 cannot encode lone surrogates. One character replaces each, so that offsets stay valid.
         doc = self._nlp.make_doc(_SURROGATE.sub("\ufffd", text_in.text[:MAX_TEXT]))
         doc._.platform = text_in.platform
         doc._.platform_lang = text_in.lang
-        places = [_place(doc, target) for target in targets]
-        doc.user_data[_PLACES] = places
-        doc.spans["targets"] = [span for span in places if span is not None]
+        spans = [_span_of(doc, target) for target in targets]
+        doc.user_data[_TARGET_SPANS] = spans
+        doc.spans["targets"] = [span for span in spans if span is not None]
         return doc
 
     def _annotation(self, doc: Doc, text_in: TextIn, targets: list[Target]) -> Annotation:
@@ -152,27 +151,27 @@ class Annotator:
         )
 
 
-def _place(doc: Doc, target: Target) -> Span | None:
-    """The tokens a target touches; none when it lies outside of what is read."""
+def _span_of(doc: Doc, target: Target) -> Span | None:
+    """Return the tokens that a target touches, or None if it lies outside the text that is read."""
     if not 0 <= target.start < target.end <= len(text_of(doc)):
         return None
     return doc.char_span(target.start, target.end, alignment_mode="expand") or None
 
 
 def _targets(text_in: TextIn) -> list[Target]:
-    """The places asked about. One outside of what is read is kept: it gets the whole text's opinion."""
-    places = []
+    """Return the targets of a text. One outside the text that is read gets the sentiment of the text."""
+    targets = []
     text = text_in.text[:MAX_TEXT]
     for target in text_in.targets:
         if isinstance(target, Target):
-            places.append(target)
+            targets.append(target)
         elif target:
             found = re.finditer(re.escape(target), text, re.IGNORECASE)
-            places += [Target(m.group(), m.start(), m.end()) for m in found]
-    return places
+            targets += [Target(m.group(), m.start(), m.end()) for m in found]
+    return targets
 
 
 def _target_mentions(doc: Doc, targets: list[Target]) -> Iterator[TargetMention]:
-    for target, span in zip(targets, doc.user_data[_PLACES], strict=True):
-        opinion = doc._.sentiment if span is None else span._.sentiment
-        yield TargetMention(text=target.text, start=target.start, end=target.end, sentiment=opinion)
+    for target, span in zip(targets, doc.user_data[_TARGET_SPANS], strict=True):
+        towards = doc._.sentiment if span is None else span._.sentiment
+        yield TargetMention(text=target.text, start=target.start, end=target.end, sentiment=towards)

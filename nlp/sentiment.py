@@ -1,13 +1,13 @@
-"""Sentiment: of the whole post, and towards a place in it. Registered as `superfan_sentiment`.
+"""Sentiment of the whole post, and towards each brand and target in it. Registered as `superfan_sentiment`.
 
 The component sets `doc._.sentiment`, and `span._.sentiment` for every span of `doc.spans["brands"]` and
-`doc.spans["targets"]`. The probabilities are calibrated; see the model card.
+`doc.spans["targets"]`. The probabilities are calibrated; see MODEL_CARD.md.
 
-Who begins a post with somebody's handle speaks to them: what is said of them alone in such a post is half
-what the post says as a whole.
+A post that begins with a handle addresses its owner. If it names nobody else, the sentiment towards that
+handle is the geometric mean of the sentiment towards it and that of the whole post.
 
-The name of a brand of the catalogue is not read, so that no brand is liked or disliked for its name:
-in its place the network sees a handle. A hashtag may say more than the name and is read.
+The network does not read the names of the catalogue's brands, so that no brand is rated by its name. It
+reads a handle instead. Hashtags are read, because they may hold more than the name.
 """
 
 import re
@@ -18,15 +18,15 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from models.annotation import Label, Sentiment
-from nlp.encoder import BATCH, batches, types_of, vectors_of
-from nlp.network import Floats, Ints, Place, network
+from nlp.encoder import BATCH, batches, vectors_of, word_ids_of
+from nlp.network import Floats, Ints, TokenSpan, network
 from nlp.tokenizer import EMOJI, EMOTICON, words_of
 from nlp.words import HANDLE
 
 LABELS: tuple[Label, ...] = ("positive", "neutral", "negative")
-"""in the order of the network's outputs"""
+"""labels in the order of the network's outputs"""
 UNREAD = Sentiment(label="neutral", probabilities={"positive": 0.2, "neutral": 0.6, "negative": 0.2})
-"""Of a text without words, or in another language without an emoji: leans nowhere, is not sure of it."""
+"""sentiment of a text without words, or of one in another language without an emoji"""
 _SIGN = re.compile(f"{EMOJI}|{EMOTICON}")
 
 
@@ -36,30 +36,30 @@ _SIGN = re.compile(f"{EMOJI}|{EMOTICON}")
     assigns=["doc._.sentiment", "span._.sentiment"],
 )
 def create_sentiment(nlp: Language, name: str) -> "TrainedSentiment":
-    """For `config.cfg`."""
+    """Create the component, for `config.cfg`."""
     return TrainedSentiment()
 
 
 class TrainedSentiment:
-    """See the module."""
+    """Sets the sentiment of documents that the encoder processed. See the module for the rules."""
 
     def __call__(self, doc: Doc) -> Doc:
-        """The same document."""
-        self._judge([doc])
+        """Set the sentiment of one document."""
+        self._classify([doc])
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = BATCH) -> Iterator[Doc]:
-        """The same documents, judged many at a time."""
+        """Set the sentiment of documents in batches."""
         for docs in batches(stream, batch_size):
-            self._judge(docs)
+            self._classify(docs)
             yield from docs
 
     @staticmethod
-    def _judge(docs: Sequence[Doc]) -> None:
+    def _classify(docs: Sequence[Doc]) -> None:
         net = network()
         posts: list[Ints] = []
         encoded: list[Floats | None] = []
-        places: list[Place] = []
+        targets: list[TokenSpan] = []
         spans: list[Span] = []
         addressed: list[bool] = []
         read: list[Doc] = []
@@ -68,58 +68,66 @@ class TrainedSentiment:
             doc._.sentiment = UNREAD
             for span in asked:
                 span._.sentiment = UNREAD
-            if doc._.lang not in {None, "en"}:
+            if _is_foreign(doc):
                 emoji = [word for word in words_of(doc) if _SIGN.fullmatch(word)]
-                types, vectors, asked = net.types(emoji), None, []
+                ids, vectors, asked = net.word_ids(emoji), None, []
             else:
-                types, vectors = _named(doc)
-            if not len(types):
+                ids, vectors = _without_names(doc)
+            if not len(ids):
                 continue
-            addressed += [_speaks_to(asked)] * len(asked)
-            places += [Place(len(posts), span.start, span.end) for span in asked]
+            addressed += [_is_addressed(asked)] * len(asked)
+            targets += [TokenSpan(len(posts), span.start, span.end) for span in asked]
             spans += asked
-            posts.append(types)
+            posts.append(ids)
             encoded.append(vectors)
             read.append(doc)
         if not read:
             return
-        again = [n for n, vectors in enumerate(encoded) if vectors is None]
-        for n, vectors in zip(again, net.encode([posts[n] for n in again]), strict=True):
+        changed = [n for n, vectors in enumerate(encoded) if vectors is None]
+        for n, vectors in zip(changed, net.encode([posts[n] for n in changed]), strict=True):
             encoded[n] = vectors
-        whole, towards = net.opinions(posts, [x for x in encoded if x is not None], places)
+        whole, towards = net.sentiment(posts, [x for x in encoded if x is not None], targets)
         at = np.flatnonzero(addressed)
-        towards[at] = _between(towards[at], whole[[places[n].post for n in at]])
+        towards[at] = _geometric_mean(towards[at], whole[[targets[n].post for n in at]])
         for doc, sentiment in zip(read, _sentiments(whole), strict=True):
             doc._.sentiment = sentiment
         for span, sentiment in zip(spans, _sentiments(towards), strict=True):
             span._.sentiment = sentiment
         for doc in read:
-            if doc._.lang not in {None, "en"}:
+            if _is_foreign(doc):
                 for span in _asked(doc):
                     span._.sentiment = doc._.sentiment
 
 
+def _is_foreign(doc: Doc) -> bool:
+    return doc._.lang not in {None, "en"}
+
+
 def _asked(doc: Doc) -> list[Span]:
+    """Return the spans that need a sentiment."""
     return [*doc.spans.get("brands", ()), *doc.spans.get("targets", ())]
 
 
-def _between(one: Floats, other: Floats) -> Floats:
-    """The geometric means of probabilities, as probabilities."""
+def _geometric_mean(one: Floats, other: Floats) -> Floats:
+    """Return the geometric mean of two arrays of probabilities (n x 3), normalised to 1 in each row."""
     both = np.sqrt(one * other)
     shares: Floats = both / both.sum(axis=1, keepdims=True)
     return shares
 
 
-def _speaks_to(asked: Sequence[Span]) -> bool:
-    """Whether a post begins with a handle, and nobody else is asked about."""
+def _is_addressed(asked: Sequence[Span]) -> bool:
+    """Return True if the post begins with a handle and all spans name the same brand or target."""
     if not asked or min(span.start for span in asked) or asked[0].doc[0].text[0] != "@":
         return False
     return len({span.label_ or span.text.lower() for span in asked}) == 1
 
 
-def _named(doc: Doc) -> tuple[Ints, Floats | None]:
-    """The words with names of brands taken out, and their vectors if the encoder's still hold."""
-    types = types_of(doc)
+def _without_names(doc: Doc) -> tuple[Ints, Floats | None]:
+    """Return word ids in which a handle replaces each brand name, and the vectors of these words.
+
+    The vectors are None if a name was replaced: the words must then be encoded again.
+    """
+    ids = word_ids_of(doc)
     words = words_of(doc)
     names = [
         at
@@ -129,15 +137,16 @@ def _named(doc: Doc) -> tuple[Ints, Floats | None]:
         if words[at][0] not in "@#"
     ]
     if not names:
-        return types, vectors_of(doc)
-    types = types.copy()
-    types[names] = network().types(["@" + HANDLE])[0]
-    return types, None
+        return ids, vectors_of(doc)
+    ids = ids.copy()
+    ids[names] = network().word_ids(["@" + HANDLE])[0]
+    return ids, None
 
 
 def _sentiments(probabilities: Floats) -> Iterator[Sentiment]:
+    """Yield a `Sentiment` with four decimals for each row (n x 3)."""
     for row in np.round(probabilities.astype(float), 4).tolist():
         positive, _, negative = row
-        # Rounded shares need not add up to one; the neutral one takes the rest.
+        # Rounded probabilities need not sum to 1; neutral takes the difference.
         shares = dict(zip(LABELS, (positive, round(1 - positive - negative, 4), negative), strict=True))
         yield Sentiment(label=max(shares, key=shares.__getitem__), probabilities=shares)

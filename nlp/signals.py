@@ -1,4 +1,7 @@
-"""Signals of a post: its fingerprint, its themes, and what the author's bio shows. Pure, but for caches."""
+"""Signals of a post: its fingerprint, its themes, signs of trade, and signs in the author's bio.
+
+Deterministic; caches aside, nothing is kept.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,10 +18,11 @@ from models.signals import BioSignals, Signals
 from models.tables import NICHES
 
 FINGERPRINT_WORDS = 4
-"""A text of fewer words says too little to be anybody's copy."""
+"""least number of words for a fingerprint: shorter texts are alike by chance"""
 MAX_READ = 2_000
-"""characters of a text that its fingerprint and themes are of"""
+"""characters of a text that are read for fingerprint and themes"""
 MAX_BIO = 500
+"""characters of a bio that are read"""
 
 _NOT_WORDS = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|\d+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -46,7 +50,7 @@ _THEMES = {word: name for name, niche in NICHES.items() for word in niche.words}
 
 
 class SignalReader:
-    """Reads signals for one catalogue of brands."""
+    """Extracts signals, for one catalogue of brands."""
 
     def __init__(self, brands: Sequence[Brand]) -> None:
         self._own_tags = frozenset(
@@ -64,7 +68,7 @@ class SignalReader:
         self._bio = lru_cache(maxsize=20_000)(self._read_bio)
 
     def read(self, post: Post, annotation: Annotation) -> Signals:
-        """The signals of a post; never raises for what it holds."""
+        """Return the signals of a post. Never raises because of its content."""
         text = annotation.text[:MAX_READ]
         tags = {tag for tag in _HASHTAG.findall(text) if _plain(tag) not in self._own_tags}
         listed = {tag for tag in post.hashtags or () if _plain(tag) not in self._own_tags}
@@ -76,7 +80,7 @@ class SignalReader:
         )
 
     def _read_bio(self, bio: str) -> BioSignals:
-        bio = bio.replace("&amp;", "&")  # as some platforms give it; brands are named as people write them
+        bio = bio.replace("&amp;", "&")  # some platforms escape it; the catalogue does not
         return BioSignals(
             themes=_themes(word.casefold() for word in re.findall(r"\w+", bio)),
             employers=tuple(sorted(set(self._employers(bio)))),
@@ -84,18 +88,20 @@ class SignalReader:
         )
 
     def _employers(self, bio: str) -> Iterator[str]:
-        """Brands and competitors that share a clause with a word for work, unless it is past, or the author
-        is a fan."""
+        """Yield brands and competitors named in a clause with a role, such as "manager".
+
+        Clauses with a word for former work or for a fan do not count.
+        """
         for clause in _CLAUSE.split(bio):
-            for place in self._named.finditer(clause):
-                around = clause[: place.start()] + " " + clause[place.end() :]
+            for named in self._named.finditer(clause):
+                around = clause[: named.start()] + " " + clause[named.end() :]
                 if _ROLE.search(around) and not _FORMER.search(around) and not _FAN.search(around):
-                    name = place.group().casefold()
+                    name = named.group().casefold()
                     yield self._names.get(name) or self._names[name.removeprefix("@")]
 
 
 def _unnamed(text: str, annotation: Annotation) -> str:
-    """The text without the brands it names: a copy may call them by another of their names."""
+    """Return the text without its brand mentions, because copies may use other names of a brand."""
     kept, at = [], 0
     for mention in sorted(annotation.brands, key=lambda mention: mention.start):
         kept.append(text[at : mention.start])
@@ -104,10 +110,11 @@ def _unnamed(text: str, annotation: Annotation) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """SimHash (Charikar 2002) of the words and pairs of words, 64 bits in hexadecimal.
+    """Return the SimHash (Charikar 2002) of words and pairs of words: 64 bits in hexadecimal.
 
-    Addresses, handles, hashtags, digits, case and punctuation are left out first: what a program changes
-    from copy to copy. Texts that share nearly all words differ in few bits. Empty for fewer than four words.
+    Links, handles, hashtags, digits, case and punctuation are ignored, because programs vary them from copy
+    to copy. Texts that share nearly all words differ in few bits. A text of fewer than `FINGERPRINT_WORDS`
+    words has the fingerprint "".
     """
     words = _WORD.findall(_NOT_WORDS.sub(" ", text).casefold())
     if len(words) < FINGERPRINT_WORDS:

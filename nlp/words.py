@@ -1,6 +1,6 @@
-"""What the model sees of one word, whatever stands around it: its normal form, pieces, marks.
+"""Features of one word, independent of its context: normal form, hashed pieces, marks.
 
-All of it depends on the word alone, so it is worked out once a word and kept.
+The network caches what it computes from them, so they are computed once per word.
 """
 
 import re
@@ -11,12 +11,12 @@ from nlp.lexicon import negations, valence_of
 from nlp.tokenizer import EMOJI
 
 LINK, HANDLE = "<url>", "<user>"
-"""normal forms of every link and every handle"""
+"""normal forms of all links and of all handles"""
 PREFIXES, SUFFIXES, SHAPES, GRAMS = 4096, 4096, 1024, 16384
-"""rows of the tables that pieces are hashed into"""
+"""rows of the tables that prefixes, suffixes, shapes and n-grams are hashed into"""
 MAX_PARTS, MAX_GRAMS = 4, 16
 MARKS = 13
-"""numbers a word has besides its pieces"""
+"""length of `Word.marks`"""
 
 _EMOJI = re.compile(EMOJI)
 _ELONGATED = re.compile(r"(\w)\1{2,}")
@@ -27,24 +27,24 @@ _WORD_OF_HASHTAG = re.compile(r"[A-Z]?[^\WA-Z_]+|[A-Z]+(?![a-z])|[A-Z]")
 
 
 class Word(NamedTuple):
-    """A word as rows of tables and numbers."""
+    """The features of a word: rows of hash tables, and numbers."""
 
     parts: tuple[str, ...]
-    """normal forms; several of a hashtag that is made of words"""
+    """normal forms; several for a hashtag of several words"""
     prefix: int
     suffix: int
     shape: int
     grams: tuple[int, ...]
-    """of three and four characters: for words that are not in the vocabulary"""
+    """n-grams of three and four characters, for words outside the vocabulary"""
     hash: int
-    """of the first normal form, for pairs of words"""
+    """hash of the first normal form, for pairs of words"""
     marks: tuple[float, ...]
     """hashtag, handle, link, title case, capitals, digits, punctuation, emoji, elongated, valence
     up and down, negation, exclamation or question"""
 
 
 def word(text: str) -> Word:
-    """What is seen of a word; `text` is a token, not empty."""
+    """Return the features of a token. `text` must not be empty."""
     parts = _parts(text)
     is_tag = text[0] == "#" and len(text) > 1
     stem = _normal(text[1:]) if is_tag else parts[0]
@@ -88,7 +88,7 @@ def _parts(text: str) -> tuple[str, ...]:
 
 
 def _normal(text: str) -> str:
-    """Without case, elongation, the value of digits, and the colour of an emoji."""
+    """Return the text in lower case, with `looove` as `loove`, digits as 0, and emoji without skin tone."""
     text = _STYLE.sub("", text) or text
     text = _ELONGATED.sub(r"\1\1", text.lower().replace("’", "'"))
     return _DIGIT.sub("0", text)

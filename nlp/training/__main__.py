@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from spacy.training import iob_to_biluo
 from spacy.training.iob_utils import tags_to_entities
 
-from nlp.network import TAGS, Network, Place
+from nlp.network import TAGS, Network, TokenSpan
 from nlp.training import corpora
 from nlp.training.measures import macro_f1, macro_recall, span_f1
 from nlp.training.rows import (
@@ -212,10 +212,10 @@ def probabilities(network: Network, rows: Sequence[Row]) -> tuple[Any, Any]:
         posts, places = [], []
         for n, row in enumerate(rows[start : start + 256]):
             words, marked = tokens(row)
-            posts.append(network.types(words))
+            posts.append(network.word_ids(words))
             at = [i for i, there in enumerate(marked) if there] or range(len(words))
-            places.append(Place(n, at[0], at[-1] + 1))
-        a, b = network.opinions(posts, network.encode(posts), places)
+            places.append(TokenSpan(n, at[0], at[-1] + 1))
+        a, b = network.sentiment(posts, network.encode(posts), places)
         whole.append(a)
         towards.append(b)
     return np.concatenate(whole), np.concatenate(towards)
@@ -277,7 +277,7 @@ def figures(network: Network, held: Mapping[str, list[Row]], data: Path) -> dict
     """Macro recall and macro F1 of opinions, F1 of entities, on the development splits, in percent."""
 
     def tag(words: list[list[str]]) -> list[list[int]]:
-        posts = [network.types(post) for post in words]
+        posts = [network.word_ids(post) for post in words]
         return network.tags(posts, network.encode(posts))
 
     found = {name: probabilities(network, rows) for name, rows in held.items()}

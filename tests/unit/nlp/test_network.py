@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from nlp.network import AROUND, NEVER, TAGS, Floats, Network, Place, network
+from nlp.network import AROUND, NEVER, TAGS, Floats, Network, TokenSpan, network
 
 POSTS = [
     text.split()
@@ -28,12 +28,12 @@ def net() -> Network:
 
 def test_a_post_says_the_same_in_any_company(net: Network) -> None:
     """Probabilities agree far beyond the decimals that are kept, alone and among others, in any order."""
-    posts = [net.types(words) for words in POSTS]
-    places = [Place(n, 0, 1) for n in range(len(posts))]
-    alone = [net.opinions([post], net.encode([post]), [Place(0, 0, 1)]) for post in posts]
+    posts = [net.word_ids(words) for words in POSTS]
+    places = [TokenSpan(n, 0, 1) for n in range(len(posts))]
+    alone = [net.sentiment([post], net.encode([post]), [TokenSpan(0, 0, 1)]) for post in posts]
     for order in itertools.permutations(range(len(posts))):
         company = [posts[n] for n in order]
-        whole, towards = net.opinions(company, net.encode(company), places)
+        whole, towards = net.sentiment(company, net.encode(company), places)
         for at, n in enumerate(order):
             assert np.allclose(alone[n][0], whole[at], rtol=0, atol=1e-12)
             assert np.allclose(alone[n][1], towards[at], rtol=0, atol=1e-12)
@@ -50,7 +50,7 @@ def test_the_best_path_is_the_best_of_all_paths(net: Network) -> None:
         return float(own)
 
     for text in ("Tokyo is nice", "my Air Max", "@united", "Ed Sheeran"):
-        post = net.types(text.split())
+        post = net.word_ids(text.split())
         encoded = net.encode([post])
         (said,) = net.tags([post], encoded)
         scores = encoded[0] @ w["N1"][: net.width] + w["n1"] + net._rows[post, net._wide + net.width :]
@@ -63,22 +63,22 @@ def test_the_best_path_is_the_best_of_all_paths(net: Network) -> None:
 def test_what_is_far_from_a_place_is_read_with_the_whole_post_only(net: Network) -> None:
     """A target's own part of the opinion does not look further than so many words."""
     filler = ["the"] * (2 * AROUND)
-    posts = [net.types([word, *filler, "Nike"]) for word in ("great", "awful")]
+    posts = [net.word_ids([word, *filler, "Nike"]) for word in ("great", "awful")]
     at = len(filler) + 1
     encoded = net.encode(posts)
     x, lengths = np.concatenate(encoded), np.array([len(post) for post in posts])
     starts = np.array([0, lengths[0]])
     same = np.zeros((2, net._w["O1"].shape[0]))
-    said = net._towards(x, same, starts, lengths, [Place(0, at, at + 1), Place(1, at, at + 1)])
+    said = net._target_logits(x, same, starts, lengths, [TokenSpan(0, at, at + 1), TokenSpan(1, at, at + 1)])
     assert np.allclose(said[0], said[1], rtol=0, atol=1e-12)
 
 
 def test_many_places_are_each_worked_out_as_if_alone(net: Network) -> None:
     """However many places are asked about, each gets the opinion it would get alone."""
-    posts = [net.types((words * 40)[:400]) for words in POSTS]
+    posts = [net.word_ids((words * 40)[:400]) for words in POSTS]
     encoded = net.encode(posts)
-    places = [Place(n, at, at + 1) for n, post in enumerate(posts) for at in range(0, len(post), 3)]
-    _, together = net.opinions(posts, encoded, places)
+    places = [TokenSpan(n, at, at + 1) for n, post in enumerate(posts) for at in range(0, len(post), 3)]
+    _, together = net.sentiment(posts, encoded, places)
     for at in range(0, len(places), 37):
-        _, alone = net.opinions(posts, encoded, [places[at]])
+        _, alone = net.sentiment(posts, encoded, [places[at]])
         assert np.allclose(alone[0], together[at], rtol=0, atol=1e-12)

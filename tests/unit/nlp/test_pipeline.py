@@ -1,20 +1,23 @@
-"""What callers of the pipeline may rely on beside the table of cases."""
+"""Guarantees of the pipeline beside the table of cases."""
 
 import itertools
 import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.language import Language
 
 from models.annotation import MAX_TEXT, Annotation
 from models.brand import Brand
 from nlp.cues import phrases, spelled_out
 from nlp.network import ASSET
-from nlp.pipeline import ZONE, Annotator, Target, TextIn
+from nlp.pipeline import ZONE, Annotator, Target, TextIn, build
 from tests.unit.nlp.catalogue import BRANDS
 from tests.unit.nlp.conftest import Annotate
 
@@ -50,6 +53,42 @@ def test_a_fresh_pipeline_says_the_same(annotator: Annotator) -> None:
     texts = [TextIn(text, "x") for text in TEXTS]
 
     assert list(Annotator(BRANDS).annotate(texts)) == list(annotator.annotate(texts))
+
+
+def test_a_stored_pipeline_annotates_the_same(tmp_path: Path) -> None:
+    """A pipeline from `to_disk` or `to_bytes` finds the same brands and sentiments as the original."""
+    original = build(BRANDS)
+    original.to_disk(tmp_path)
+    copy = build().from_bytes(original.to_bytes())
+
+    expected = _findings(original)
+    assert any(brands for brands, *_ in expected)
+    assert expected == _findings(spacy.load(tmp_path)) == _findings(copy)
+
+
+def test_a_stored_pipeline_loads_without_an_import(tmp_path: Path) -> None:
+    """In a new process `spacy.load` alone gives the pipeline with its brands."""
+    build(BRANDS).to_disk(tmp_path)
+    code = """
+import sys, spacy
+doc = spacy.load(sys.argv[1])("I love @JetBlue")
+print(*(span.label_ for span in doc.spans["brands"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, check=True)
+
+    assert done.stdout.split() == [b"JetBlue"]
+
+
+def _findings(nlp: Language) -> list[tuple[object, ...]]:
+    return [
+        (
+            [(span.start, span.end, span.label_, span._.sentiment) for span in doc.spans["brands"]],
+            [(span.start, span.end, span.label_) for span in doc.spans["rivals"]],
+            [(ent.start, ent.end, ent.label_) for ent in doc.ents],
+            (doc._.lang, doc._.sentiment, doc._.cues, doc._.evidence, doc._.trade),
+        )
+        for doc in nlp.pipe([*TEXTS, "Delta beats United"])
+    ]
 
 
 def test_targets_as_strings(annotate: Annotate) -> None:
