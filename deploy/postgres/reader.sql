@@ -1,5 +1,5 @@
--- The account that Grafana asks with: it reads what the sink writes and changes nothing. Compose runs this when the
--- volume is made; for one that is there already, run it in the container by `psql -U superfan -f`.
+-- A read-only account for Grafana. Compose runs this script when it creates the volume. For an existing volume, run it
+-- in the container with `psql -U superfan -f`.
 \getenv password SUPERFAN_READER_PASSWORD
 CREATE ROLE superfan_reader LOGIN PASSWORD :'password';
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO superfan_reader;

@@ -1,4 +1,4 @@
-"""The topic table as Strimzi's KafkaTopic resources, for clusters whose topics are managed in Kubernetes."""
+"""Generate Strimzi KafkaTopic resources from the topic table, for topics managed in Kubernetes."""
 
 import json
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from streams.settings import TopicSettings
 from streams.topics import TOPICS, Topic
 
 CLUSTER = "kafka"
-"""The name of the Kafka resource that the topics belong to; an overlay may label them otherwise."""
+"""name of the Kafka resource that the topics belong to; an overlay may change the label"""
 
 _RESOURCE = """\
 ---
@@ -27,7 +27,7 @@ spec:
 
 
 def kafka_topics(settings: TopicSettings, table: Iterable[Topic] = TOPICS) -> str:
-    """One YAML document for each topic, internal ones too: as `superfan topics apply` creates them."""
+    """Return one YAML document per topic, internal ones too; `superfan topics apply` creates the same."""
     return "".join(
         _RESOURCE.format(
             meaning=topic.meaning,

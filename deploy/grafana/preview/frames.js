@@ -1,7 +1,7 @@
-// What Grafana's server and panel plugins do between a query's answer and the drawing of it.
+// Turns query answers into Grafana data frames, as Grafana's server and panel plugins do.
 import { FieldColorModeId, FieldConfigOptionsRegistry, FieldType, applyFieldOverrides, identityOverrideProcessor, toDataFrame } from '@grafana/data';
 
-// The options that a field has in Grafana, with the defaults that its panels give them.
+// The field options of Grafana, with the defaults of its panels.
 const COLOR = { mode: FieldColorModeId.Thresholds };
 const THRESHOLDS = { mode: 'absolute', steps: [{ value: -Infinity, color: 'green' }, { value: 80, color: 'red' }] };
 const STANDARD = { unit: null, min: null, max: null, decimals: null, displayName: null, noValue: null, mappings: [], links: null, color: COLOR, thresholds: THRESHOLDS };
@@ -26,7 +26,7 @@ function known(defaults, given) {
   return Object.fromEntries(Object.entries({ ...defaults, ...given }).filter(([, value]) => value !== null));
 }
 
-/** The frames of a panel, with units, colours and thresholds; `answers` are those to its queries, by refId. */
+/** Return the frames of a panel, with units, colours and thresholds. `answers` maps refIds to query answers. */
 export function frames(panel, answers, theme, timeZone) {
   const { defaults, overrides } = panel.fieldConfig;
   const custom = CUSTOM[panel.type] ?? {};
@@ -67,12 +67,12 @@ function received({ refId, legendFormat }, { columns, rows, step, result }) {
   });
 }
 
-/** A line is not drawn across steps that have no sample. */
+/** Insert a gap where steps have no sample, so that no line crosses it. */
 function withGaps(points, step) {
   return points.flatMap((point, i) => (i && point[0] - points[i - 1][0] > 1.5 * step ? [[points[i - 1][0] + step, 'NaN'], point] : [point]));
 }
 
-// As Grafana's server sends it: what is not a number is nothing.
+// As Grafana's server sends it: NaN becomes null.
 const number = (text) => (text === 'NaN' ? null : Number(text.replace('Inf', 'Infinity')));
 
 const typed = (name) => (name.endsWith('_at') ? { type: FieldType.time } : {});

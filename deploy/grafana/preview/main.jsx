@@ -1,4 +1,4 @@
-// Draws one dashboard, `#superfan-overview/dark`, with the answers to its queries from answers.json.
+// Draws the dashboard named by the address (`#superfan-overview/dark`) with the query answers in answers.json.
 import '@fontsource-variable/inter';
 import { createRoot } from 'react-dom/client';
 import { ThemeContext, createTheme, dateTime, getDisplayValueAlignmentFactors, getFieldDisplayValues } from '@grafana/data';
@@ -31,16 +31,16 @@ function Repeated({ panel, data, theme, width, height, ...layout }) {
 
 function Stat(props) {
   const { options } = props.panel;
-  const value = ({ value, ...place }) => (
-    <BigValue value={value.display} sparkline={value.sparkline} colorMode={options.colorMode} graphMode={options.graphMode} justifyMode={options.justifyMode} textMode={options.textMode} theme={props.theme} {...place} />
+  const value = ({ value, ...layout }) => (
+    <BigValue value={value.display} sparkline={value.sparkline} colorMode={options.colorMode} graphMode={options.graphMode} justifyMode={options.justifyMode} textMode={options.textMode} theme={props.theme} {...layout} />
   );
   return <Repeated {...props} autoGrid renderValue={value} itemSpacing={3} />;
 }
 
 function Bars(props) {
   const { options } = props.panel;
-  const bar = ({ value: { display, field, view, colIndex }, count, ...place }) => (
-    <BarGauge value={display} field={field} display={view?.getFieldDisplayProcessor(colIndex)} displayMode={options.displayMode} valueDisplayMode={options.valueMode} namePlacement={options.namePlacement} showUnfilled={options.showUnfilled} text={options.text} itemSpacing={8} lcdCellWidth={12} theme={props.theme} {...place} />
+  const bar = ({ value: { display, field, view, colIndex }, count, ...layout }) => (
+    <BarGauge value={display} field={field} display={view?.getFieldDisplayProcessor(colIndex)} displayMode={options.displayMode} valueDisplayMode={options.valueMode} namePlacement={options.namePlacement} showUnfilled={options.showUnfilled} text={options.text} itemSpacing={8} lcdCellWidth={12} theme={props.theme} {...layout} />
   );
   return <Repeated {...props} renderValue={bar} itemSpacing={8} minVizHeight={options.minVizHeight} maxVizHeight={options.maxVizHeight} />;
 }
@@ -100,7 +100,7 @@ const styles = ({ colors, typography }) => `
 
 const [uid, mode] = location.hash.slice(1).split('/');
 const boards = await (await fetch('answers.json')).json();
-await document.fonts.load(`12px "${FONT}"`); // a canvas does not wait for its font
+await document.fonts.load(`12px "${FONT}"`); // a canvas does not wait for its font to load
 const theme = createTheme({ colors: { mode }, typography: { fontFamily: `"${FONT}", sans-serif` } });
 createRoot(document.getElementById('page')).render(
   <ThemeContext.Provider value={theme}>

@@ -1,15 +1,15 @@
-// Takes pictures of dashboards: node pictures.mjs CHROMIUM URL FOLDER superfan-overview …
+// Takes screenshots of dashboards: node pictures.mjs CHROMIUM URL FOLDER superfan-overview …
 import { writeFile } from 'node:fs/promises';
 import { chromium } from 'playwright-core';
 import UPNG from 'upng-js';
 
-const VIEWPORT = { width: 1400, height: 2400 }; // higher than any dashboard: a table draws only what is in view
-// What is drawn first is the legend, which says how much room is left; a table measures itself, too.
+const VIEWPORT = { width: 1400, height: 2400 }; // taller than any dashboard: a table draws only its visible rows
+// A graph is complete once it has its plot, and a table once it has cells: both measure themselves first.
 const CONTENT = { timeseries: '.u-over', table: '[role=gridcell]' };
 const drawn = (content) => Object.entries(content).every(([kind, inside]) =>
   [...document.querySelectorAll(`[data-kind=${kind}]`)].every((panel) => panel.querySelector(inside)));
 
-const COLORS = 256; // a third of the bytes
+const COLORS = 256; // a third of the file size
 const [executablePath, url, folder, ...dashboards] = process.argv.slice(2);
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
 for (const dashboard of dashboards) {
