@@ -16,7 +16,7 @@ from streams.agents.dead_letters import DeadLetters
 from streams.agents.enrich import enrich_step
 from streams.agents.facts import customer_step, erasure_step, feedback_step, handle_step
 from streams.agents.profile import Authors, enriched_step, fact_step, tick_step
-from streams.agents.shadow import shadow_of
+from streams.agents.shadow import Shadow
 from streams.agents.sink import Sink
 from streams.delivery import ReliableApp, agent, batch_agent, long_agent
 from streams.delivery.state import KeyedState
@@ -41,13 +41,13 @@ def enrich_app(settings: Settings, annotators: Annotators) -> ReliableApp:
     return app
 
 
-def profile_app(settings: Settings) -> ReliableApp:
+def profile_app(settings: Settings, shadow: Shadow | None) -> ReliableApp:
     """enriched, customers, feedback, erasures, ticks -> profiles, candidates."""
     states, customers, handles, clock = (
         KeyedState(topics.changelog(name)) for name in ("authors", "customers", "handles", "clock")
     )
     app = _app(Role.PROFILE, settings, states, customers, handles, clock)
-    authors = Authors(states, clock, Fold(settings.rules), shadow_of(settings))
+    authors = Authors(states, clock, Fold(settings.rules), shadow)
     dead_letters = _dead_letters(Role.PROFILE, settings)
     brands = {brand.name for brand in settings.brands}
     agent(app, topics.ENRICHED, enriched_step(authors, dead_letters))

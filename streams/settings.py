@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -22,26 +22,26 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 from pydantic_settings import (
     SettingsError as SourceError,
 )
 from sqlalchemy.engine import make_url
 
-from models.brand import Brand, Catalogue
+from models.brand import Catalogue
 from models.errors import UsageError
 from models.post import PLATFORMS
 from models.rules import Customers, Retention, Rules, Thresholds, Tiers, Weights
 
 DEMO_CONFIG = Path(__file__).parent / "demo" / "superfan.toml"
-_NOT_SETTINGS = {"SUPERFAN_CONFIG", "SUPERFAN_CACHE", "SUPERFAN_TEST_NO_SKIP"}
+_NOT_SETTINGS = {"SUPERFAN_CONFIG", "SUPERFAN_CACHE"}
 
 
 class SettingsError(UsageError):
-    """A setting that is wrong, unknown or missing."""
+    """A wrong, unknown or missing setting."""
 
 
 class _Section(BaseModel):
@@ -49,14 +49,14 @@ class _Section(BaseModel):
 
 
 class Source(_Section):
-    """One platform that is read. Without a lawful basis nothing of it may be."""
+    """One platform that may be read. A platform without a lawful basis is not read."""
 
     lawful_basis: str = Field(min_length=3)
     profile_url: str | None = None
-    """address of an author with `{handle}` in it; without it no address is given"""
+    """address of an author's page, with `{handle}` in it"""
 
     post_url: str | None = None
-    """address of a post with `{id}` in it, its id without the platform, for posts that bring none"""
+    """address of posts that come without one, with `{id}` in it: the post's id without the platform"""
 
     @field_validator("profile_url", "post_url")
     @classmethod
@@ -71,35 +71,35 @@ class Source(_Section):
 
 
 class TopicSettings(_Section):
-    """How topics are created. Partitions bound how many workers of a role can share the load."""
+    """Partitions and replicas of new topics. At most one worker of a role per partition has work."""
 
     partitions: int = Field(default=8, ge=1, le=1000)
     replication: int = Field(default=1, ge=1, le=10)
 
 
 class DeadLetterSettings(_Section):
-    """When a worker stops rather than turn a whole topic into dead letters."""
+    """The share of dead letters among the last records at which a worker stops."""
 
     max_share: float = Field(default=0.5, gt=0, le=1)
     of_last: int = Field(default=1000, ge=10)
 
 
 class WorkerSettings(_Section):
-    """How a worker runs; seconds unless named otherwise."""
+    """Limits of a worker, in seconds unless named otherwise."""
 
     processes: int = Field(default=1, ge=0, le=64)
-    """text pipelines side by side in the enrich role; 0 runs it in the worker's own process"""
+    """concurrent text pipelines of the enrich role; 0 runs one in the worker's own process"""
     batch: int = Field(default=64, ge=1, le=10_000)
-    """posts a text pipeline is given at once"""
+    """posts in one call of a text pipeline"""
     in_flight: int = Field(default=2000, ge=1)
-    """records begun and not yet delivered, at most"""
+    """most records that are begun and not yet delivered"""
     commit_interval: float = Field(default=1.0, gt=0)
     session_timeout: float = Field(default=30.0, ge=1)
     delivery_timeout: float = Field(default=15.0, ge=1)
-    """a record that the broker has not taken by then stops the worker; below the session time-out,
-    so that a worker that was paused cannot deliver late"""
+    """longest wait for the broker to take a record, then the worker stops. It is below the session
+    time-out, so that a paused worker cannot deliver late."""
     drain_timeout: float = Field(default=20.0, gt=0)
-    """how long a stopping worker may take to finish what it began"""
+    """longest time for a stopping worker to finish the records it began"""
 
     @model_validator(mode="after")
     def _delivers_within_session(self) -> "WorkerSettings":
@@ -109,24 +109,24 @@ class WorkerSettings(_Section):
 
 
 class MetricsSettings(_Section):
-    """Where a process tells how it is: `/metrics`, `/live`, `/ready`. A port for each process."""
+    """Address of `/metrics`, `/live` and `/ready`. Each process needs a port of its own."""
 
     port: int | None = Field(default=None, ge=1, le=65535)
-    """off unless set"""
+    """null serves nothing"""
     host: str = "127.0.0.1"
     every: float = Field(default=10.0, gt=0)
-    """seconds from one measurement of `superfan exporter` to the next"""
+    """seconds between two measurements of `superfan exporter`"""
 
 
 class ShadowSettings(_Section):
-    """A second settings file whose rules judge beside these; only metrics tell of it."""
+    """A second settings file, whose judgements appear in metrics only."""
 
     config: Path | None = None
-    """from the folder of the settings file, unless absolute"""
+    """relative to the folder of the settings file, unless absolute"""
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Unknown keys are errors, in the file and in the environment."""
+    """All settings. Unknown keys are errors, in the file and in the environment."""
 
     model_config = SettingsConfigDict(
         env_prefix="SUPERFAN_", env_nested_delimiter="__", frozen=True, extra="forbid"
@@ -136,9 +136,9 @@ class Settings(BaseSettings):
     store_url: SecretStr = SecretStr("sqlite:///superfan.db")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "text", "json"] = "auto"
-    """of worker and exporter; auto is text on a terminal and JSON elsewhere"""
+    """format of worker and exporter; `auto` is text on a terminal and JSON elsewhere"""
     log_secret: SecretStr | None = None
-    """key of the hash under which authors appear in logs; without one, each process makes its own"""
+    """key of the hash that stands for an author in logs; without one, each process makes its own"""
     brands: Catalogue
     tiers: Tiers = Tiers()
     customers: Customers = Customers()
@@ -151,6 +151,21 @@ class Settings(BaseSettings):
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     metrics: MetricsSettings = MetricsSettings()
     shadow: ShadowSettings = ShadowSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: flags, `SUPERFAN_*`, and the file's values, which `load` passes as `file`."""
+        del dotenv_settings, file_secret_settings
+        given = dict(cast(InitSettingsSource, init_settings).init_kwargs)
+        file = given.pop("file", {})
+        return InitSettingsSource(settings_cls, given), env_settings, InitSettingsSource(settings_cls, file)
 
     @field_validator("broker_url")
     @classmethod
@@ -179,8 +194,8 @@ class Settings(BaseSettings):
         return sources
 
     def shown(self) -> dict[str, Any]:
-        """The settings as plain values, secrets hidden: of passwords in the store's address none is shown."""
-        from models.store.failures import shown  # noqa: PLC0415 -- brings what only a store needs
+        """Return the settings as plain values, without secrets and without passwords in addresses."""
+        from models.store.failures import shown  # noqa: PLC0415 -- imports libraries that only a store needs
 
         url = make_url(self.store_url.get_secret_value())
         return {**self.model_dump(mode="json"), "store_url": shown(url)}
@@ -192,27 +207,36 @@ class Settings(BaseSettings):
 
     @property
     def lawful(self) -> frozenset[str]:
-        """Platforms that may be read."""
+        """The platforms that may be read."""
         return frozenset(self.sources)
 
     @property
     def rules(self) -> Rules:
-        """What the judgement depends on."""
+        """The settings that a judgement depends on."""
+        sections = Rules.model_fields.keys() & type(self).model_fields.keys()
         return Rules(
-            brands=self.brands,
-            tiers=self.tiers,
-            customers=self.customers,
-            window=self.window,
-            weights=self.weights,
-            thresholds=self.thresholds,
+            **{name: getattr(self, name) for name in sections},
             profile_urls={name: s.profile_url for name, s in self.sources.items() if s.profile_url},
             post_urls={name: s.post_url for name, s in self.sources.items() if s.post_url},
         )
 
+    def counting_differences(self, other: "Settings") -> tuple[str, ...]:
+        """Return the sections that make these and other settings count different posts."""
+        differ = {
+            "brands": self.brands != other.brands,
+            "sources": self.lawful != other.lawful,
+            "window": self.window.keep_days != other.window.keep_days,
+        }
+        return tuple(name for name, holds in differ.items() if holds)
 
-def config_path(flag: Path | None, environ: Mapping[str, str] | None = None) -> Path:
-    """The settings file in force: the flag's, `SUPERFAN_CONFIG`, `./superfan.toml`, the demo's."""
-    named = flag or (environ if environ is not None else os.environ).get("SUPERFAN_CONFIG")
+    def reads_like(self, other: "Settings") -> bool:
+        """Return whether these and other settings find the same in every post."""
+        return not {"brands", "sources"} & set(self.counting_differences(other))
+
+
+def config_path(flag: Path | None) -> Path:
+    """Return the settings file to use: the flag's, `SUPERFAN_CONFIG`, `./superfan.toml`, the demo's."""
+    named = flag or os.environ.get("SUPERFAN_CONFIG")
     if named:
         return Path(named)
     here = Path("superfan.toml")
@@ -220,13 +244,33 @@ def config_path(flag: Path | None, environ: Mapping[str, str] | None = None) -> 
 
 
 def load(path: Path, **flags: Any) -> Settings:
-    """The settings in force; `flags` win over the environment, that over the file.
+    """Return the settings: `flags` win over the environment, and that over the file.
 
-    Raises `SettingsError` that names each wrong key and what is allowed.
+    Raises `SettingsError`, which names each wrong key, where it is set, and the keys or values allowed.
     """
+    values = _read(path)
+    _refuse_unknown_environment(os.environ)
+    flags = {name: value for name, value in flags.items() if value is not None}
+    try:
+        settings = Settings(**{"file": values, **flags})
+        _ = settings.rules  # built here so that wrong ones are reported with the settings
+    except (ValidationError, SourceError) as error:
+        raise SettingsError(
+            "Wrong settings",
+            "; ".join(_complaints(error, partial(_origin, path, flags))),
+            "correct each where it is set; a flag overrides SUPERFAN_*, which overrides the file",
+        ) from None
+    if settings.shadow.config is None:
+        return settings
+    shadow = settings.shadow.model_copy(update={"config": path.parent / settings.shadow.config})
+    return settings.model_copy(update={"shadow": shadow})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the tables of a settings file. Raises `SettingsError`."""
     try:
         with path.open("rb") as file:
-            tomllib.load(file)
+            return tomllib.load(file)
     except FileNotFoundError:
         raise SettingsError(
             f"No settings file {path}",
@@ -234,46 +278,17 @@ def load(path: Path, **flags: Any) -> Settings:
             "create it, or name another with --config or SUPERFAN_CONFIG",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read", str(error), "mend the TOML at that place") from None
+        raise SettingsError(f"{path} cannot be read", str(error), "correct the TOML there") from None
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be read", error.strerror or str(error), "check the path and its permissions"
         ) from None
-    _refuse_unknown_environment(os.environ)
-    flags = {name: value for name, value in flags.items() if value is not None}
-
-    class Chosen(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            del dotenv_settings, file_secret_settings  # settings come from one file and the environment
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
-
-    try:
-        chosen = Chosen(**flags)
-        _ = chosen.rules  # what is wrong with them is told here, and not when they are first asked for
-    except (ValidationError, SourceError) as error:
-        raise SettingsError(
-            "Wrong settings",
-            "; ".join(_complaints(error, partial(_origin, path, flags))),
-            "mend each where it is set: a flag stands above SUPERFAN_*, and that above the file",
-        ) from None
-    if chosen.shadow.config is None:
-        return chosen
-    beside = chosen.shadow.model_copy(update={"config": path.parent / chosen.shadow.config})
-    return chosen.model_copy(update={"shadow": beside})
 
 
 def _complaints(
     error: ValidationError | SourceError, origin: Callable[[tuple[int | str, ...]], str]
 ) -> list[str]:
-    """Each wrong key, where it was set, and what is wrong; of lists the members are counted from 1."""
+    """Return a sentence for each wrong key: the key, its source, the error. Members of lists count from 1."""
     if isinstance(error, SourceError):
         return [str(error)]
     return [
@@ -288,39 +303,35 @@ def _complaints(
     ]
 
 
-def _origin(path: Path, flags: Mapping[str, Any], place: tuple[int | str, ...]) -> str:
-    """Where the value at this place comes from: the flag, the variable or the file that stands highest."""
-    if place and place[0] in flags:
+def _origin(path: Path, flags: Mapping[str, Any], key: tuple[int | str, ...]) -> str:
+    """Return the source of a key's value: the flag, the variable or the file that overrides the others."""
+    if key and key[0] in flags:
         return "a flag"
-    for end in range(len(place), 0, -1):
-        name = f"SUPERFAN_{'__'.join(map(str, place[:end])).upper()}"
+    for end in range(len(key), 0, -1):
+        name = f"SUPERFAN_{'__'.join(map(str, key[:end])).upper()}"
         if name in os.environ:
             return name
     return str(path)
 
 
-def _siblings(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that are allowed beside a wrong one."""
-    sections: dict[str, type[BaseModel]] = {
-        "brands": Brand,
-        "tiers": Tiers,
-        "customers": Customers,
-        "window": Retention,
-        "weights": Weights,
-        "thresholds": Thresholds,
-        "sources": Source,
-        "topics": TopicSettings,
-        "worker": WorkerSettings,
-        "dead_letters": DeadLetterSettings,
-        "metrics": MetricsSettings,
-        "shadow": ShadowSettings,
-    }
-    section = sections.get(str(place[0]), Settings) if len(place) > 1 else Settings
+def _siblings(key: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that are allowed in the section of a wrong one."""
+    section: type[BaseModel] = Settings
+    for part in key[:-1]:
+        field = section.model_fields.get(str(part))
+        section = section if field is None else _section(field.annotation) or section
     return list(section.model_fields)
 
 
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """Return the model in a field's type: its own, or that of the members of a list or table."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for member in get_args(annotation) if (found := _section(member))), None)
+
+
 def _refuse_unknown_environment(environ: Mapping[str, str]) -> None:
-    """A misspelt variable would be ignored in silence: refuse it."""
+    """Raise `SettingsError` for a misspelt variable, which would have no effect and no message."""
     for name in environ:
         if not name.startswith("SUPERFAN_") or name in _NOT_SETTINGS:
             continue
@@ -333,5 +344,6 @@ def _refuse_unknown_environment(environ: Mapping[str, str]) -> None:
 
 
 def _is_server(text: str) -> bool:
+    """Return whether a text is HOST:PORT."""
     host, colon, port = text.removeprefix("kafka://").rpartition(":")
     return bool(host and colon and port.isdigit() and 0 < int(port) < 65536)

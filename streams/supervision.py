@@ -9,7 +9,7 @@ import uvloop
 
 from models.store import StoreUnavailable
 from streams import worker
-from streams.agents.shadow import shadow_of
+from streams.agents.shadow import Shadow, shadow_of
 from streams.broker import admin
 from streams.ops import endpoint
 from streams.ops.liveness import Vitals
@@ -32,8 +32,7 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
     counted twice. A stop that hangs ends the process, with 1, after twice the drain time or a
     little more.
     """
-    if Role.PROFILE in roles:
-        shadow_of(settings)  # a wrong one is told at once, not when the broker is there
+    shadow = shadow_of(settings) if Role.PROFILE in roles else None
     # Libraries wait for a broker that went away in that moment, some of them for ever.
     stop.within = settings.worker.drain_timeout + max(settings.worker.drain_timeout, LEAVING)
     vitals = Vitals()
@@ -43,7 +42,7 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
             wait_for_broker(settings, vitals)
             try:
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    runner.run(_run(settings, roles, stop, vitals))
+                    runner.run(_run(settings, roles, stop, vitals, shadow))
             except (worker.BrokerLost, StoreUnavailable) as error:
                 if not stop.asked:
                     log.warning("%s: %s; starting again when it is back", error.what, error.why)
@@ -54,11 +53,13 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
             return
 
 
-async def _run(settings: Settings, roles: Sequence[Role], stop: Stop, vitals: Vitals) -> None:
+async def _run(
+    settings: Settings, roles: Sequence[Role], stop: Stop, vitals: Vitals, shadow: Shadow | None
+) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     with stop.waking(lambda: loop.call_soon_threadsafe(asked.set)):
-        await worker.run(settings, roles, stop=asked, vitals=vitals)
+        await worker.run(settings, roles, stop=asked, vitals=vitals, shadow=shadow)
 
 
 def wait_for_broker(settings: Settings, vitals: Vitals) -> None:

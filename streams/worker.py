@@ -13,6 +13,7 @@ from models.errors import SuperfanError
 from models.store import Store
 from nlp.enrichment import Enricher
 from streams.agents.annotators import Annotators
+from streams.agents.shadow import Shadow
 from streams.app import enrich_app, profile_app, sink_app
 from streams.delivery import DeliveryError, Fenced, ReliableApp
 from streams.ops import meters
@@ -33,7 +34,12 @@ class BrokerLost(WorkerError):
 
 
 async def run(
-    settings: Settings, roles: Sequence[Role], *, stop: asyncio.Event, vitals: Vitals | None = None
+    settings: Settings,
+    roles: Sequence[Role],
+    *,
+    stop: asyncio.Event,
+    vitals: Vitals | None = None,
+    shadow: Shadow | None = None,
 ) -> None:
     """Run roles until `stop`; then finish what was begun, commit, leave the groups.
 
@@ -46,7 +52,7 @@ async def run(
     async with AsyncExitStack() as stack:
         beating = asyncio.ensure_future(_beat(vitals))
         stack.callback(beating.cancel)
-        apps = await asyncio.gather(*(_build(role, settings, stack) for role in roles))
+        apps = await asyncio.gather(*(_build(role, settings, shadow, stack) for role in roles))
         failure: BaseException | None
         try:
             await asyncio.gather(*(_start(app) for app in apps))
@@ -72,7 +78,7 @@ def _unready(apps: Sequence[ReliableApp]) -> list[str]:
     return [f"{app.role}: {why}" for app in apps if (why := app.unready()) is not None]
 
 
-async def _build(role: Role, settings: Settings, stack: AsyncExitStack) -> ReliableApp:
+async def _build(role: Role, settings: Settings, shadow: Shadow | None, stack: AsyncExitStack) -> ReliableApp:
     if role is Role.ENRICH:
         annotators = Annotators(
             partial(Enricher, settings.brands, settings.lawful), settings.worker.processes
@@ -81,7 +87,7 @@ async def _build(role: Role, settings: Settings, stack: AsyncExitStack) -> Relia
         await annotators.start()
         return enrich_app(settings, annotators)
     if role is Role.PROFILE:
-        return profile_app(settings)
+        return profile_app(settings, shadow)
     store = Store(settings.store_url.get_secret_value())
     stack.callback(store.close)
     await asyncio.to_thread(store.migrate)

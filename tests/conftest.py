@@ -11,7 +11,7 @@ from tests.bundled import customers, posts, yardstick
 
 __all__ = ["customers", "posts", "yardstick"]
 
-NO_SKIP = "SUPERFAN_TEST_NO_SKIP"
+NO_SKIP = "TEST_NO_SKIP"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,8 +1,8 @@
-"""A second settings file that judges beside the live one, and is only counted: try before you switch.
+"""A second settings file that judges every author too, for metrics only: try rules before you use them.
 
-Every judgement that readers get to see is made again by the other rules, from the same counters; how
-the two differ goes to the metrics. Nothing of it is published or stored. The counterpart for files is
-`superfan backtest --compare`, which also says who and why.
+The second rules judge from the same counters, wherever a judgement is published. The differences are
+counted. Nothing is published or stored. `superfan backtest --compare` does the same for files, and names
+the authors and the reasons.
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,16 @@ from models.comparison import board_change
 from models.rules import Rules
 from streams.ops import meters
 from streams.settings import Settings, SettingsError, load
-from streams.views.comparison import counted_apart
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """The other rules."""
+    """The second rules."""
 
     rules: Rules
 
     def judge(self, fold: Fold, author: str, state: AuthorState, outcome: Outcome) -> None:
-        """Count how the other rules judge what has just been judged for readers."""
+        """Judge again by the second rules all that `outcome` publishes, and count the differences."""
         for live in outcome.judged:
             verdict = fold.verdict(author, live.brand, state, self.rules)
             if verdict is not None and live.score is not None:
@@ -31,19 +30,19 @@ class Shadow:
 
 
 def shadow_of(settings: Settings) -> Shadow | None:
-    """What judges beside these settings, or nothing.
+    """Return the second rules that these settings name; null when they name none.
 
-    Its own `[shadow]` is not followed. Raises `SettingsError` when the file is wrong, or differs in
-    what is counted.
+    A `[shadow]` in the second file is ignored. Raises `SettingsError` when that file is wrong, or would make
+    a worker count other posts.
     """
     path = settings.shadow.config
     if path is None:
         return None
     other = load(path)
-    if apart := counted_apart(settings, other):
+    if differences := settings.counting_differences(other):
         raise SettingsError(
-            f"{path} cannot judge in the shadow",
-            f"it differs in {' and '.join(apart)}, so it would have to count other posts",
-            "make these as in the live settings, or try it with `superfan backtest --compare`",
+            f"{path} cannot be used in [shadow]",
+            f"it differs in {' and '.join(differences)}, so other posts would have to be counted",
+            "set these as in the live settings, or try the file with `superfan backtest --compare`",
         )
     return Shadow(other.rules)

@@ -41,7 +41,6 @@ from streams import topics
 from streams.settings import Settings
 from streams.sources import lines
 from streams.sources.lines import FileError, Files
-from streams.views.comparison import counted_apart, reads_alike
 
 BATCH = 256
 _DROPPED = {DropReason.NO_BRAND: "about no brand", DropReason.OPTED_OUT: "by who opted out"}
@@ -254,9 +253,9 @@ def run(
             on_dead_letter=lambda letter: rejected.write(encode(letter) + b"\n"),
         )
         tests = [test]
-        apart = () if other is None else counted_apart(settings, other)
+        apart = () if other is None else settings.counting_differences(other)
         if other is not None and apart:
-            shared = reads_alike(settings, other)
+            shared = settings.reads_like(other)
             enricher = test.enricher if shared else Enricher(other.brands, other.lawful)
             tests.append(Backtest(Fold(other.rules), enricher, now, on_dead_letter=lambda _: None))
         for each in tests:

@@ -27,25 +27,10 @@ _STYLES = {"enters": "green", "leaves": "red"}
 _decoder = msgspec.json.Decoder(Difference)
 
 
-def counted_apart(one: Settings, other: Settings) -> tuple[str, ...]:
-    """What lets two settings count different posts: brands, sources, window."""
-    differ = {
-        "brands": one.brands != other.brands,
-        "sources": one.lawful != other.lawful,
-        "window": one.window.keep_days != other.window.keep_days,
-    }
-    return tuple(name for name, holds in differ.items() if holds)
-
-
-def reads_alike(one: Settings, other: Settings) -> bool:
-    """Whether both find the same in every post."""
-    return not {"brands", "sources"} & set(counted_apart(one, other))
-
-
 def announce(one: Settings, other: Settings, talk: Console) -> None:
     """Say what makes this comparison longer, or empty."""
-    apart = counted_apart(one, other)
-    if not reads_alike(one, other):
+    apart = one.counting_differences(other)
+    if not one.reads_like(other):
         named = " and ".join(name for name in apart if name != "window")
         talk.print(
             f"The two files differ in {named}: every post is read twice, which takes twice as long.",

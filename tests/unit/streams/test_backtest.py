@@ -12,7 +12,7 @@ from rich.console import Console
 
 from models.times import rfc3339
 from nlp.enrichment import Enricher
-from streams import cli
+from streams.commands import progress
 from streams.offline import backtest
 from streams.settings import Settings, load
 from streams.sources.lines import FileError, Files
@@ -141,9 +141,9 @@ def test_the_bar_moves_on_a_terminal_and_is_silent_elsewhere(
 ) -> None:
     """On a terminal it shows posts a second and bytes of all bytes; a log file gets none of it."""
     said = io.StringIO()
-    monkeypatch.setattr(cli, "talk", Console(file=said, force_terminal=terminal, width=120))
+    monkeypatch.setattr(progress, "talk", Console(file=said, force_terminal=terminal, width=120))
     file = posts_file(tmp_path, 10, 100)
-    with cli._reading("Backtesting", [file]) as advance:
+    with progress.reading("Backtesting", [file]) as advance:
         advance(100, file.stat().st_size)
     assert ("100 posts" in said.getvalue()) is terminal
     assert (f"{file.stat().st_size}/{file.stat().st_size} bytes" in said.getvalue()) is terminal
