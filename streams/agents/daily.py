@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 
 from aiokafka.errors import KafkaError
@@ -11,7 +10,7 @@ from faust.exceptions import ProducerSendError
 from models.record import encode
 from models.tick import TickRecord
 from models.times import day_of, iso_day
-from streams import topics
+from streams import clock, topics
 from streams.delivery import Fenced, ReliableApp
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ async def run(app: ReliableApp, partitions: int, newest: Callable[[], int]) -> N
     sent = 0
     while not app.should_stop:
         await asyncio.sleep(CHECK_SECONDS)
-        today = day_of(time.time_ns() // 1_000_000)
+        today = day_of(clock.now_ms())
         if 0 not in app.owned or today <= max(sent, newest()):
             continue
         value = encode(TickRecord(day=iso_day(today)))

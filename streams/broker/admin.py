@@ -1,4 +1,4 @@
-"""Topics on the broker against the one table: created when missing, compared when there."""
+"""Create the topics that are missing on the broker, and compare the others with the topic table."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, RetriableError, TopicAlreadyExistsError
+from kafka.errors import (
+    KafkaError,
+    RetriableError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 
 from models.errors import SuperfanError
 from streams.settings import Settings
@@ -14,7 +19,7 @@ from streams.topics import TOPICS, Topic
 
 
 class BrokerUnavailable(SuperfanError):
-    """No broker answers at the address in force."""
+    """No broker answers at the configured address."""
 
     def __init__(self, settings: Settings, error: Exception) -> None:
         super().__init__(
@@ -25,11 +30,11 @@ class BrokerUnavailable(SuperfanError):
 
 
 class TopicError(SuperfanError):
-    """The topics on the broker are not as the table says."""
+    """A topic on the broker is missing, or differs from the topic table."""
 
 
 class Difference(NamedTuple):
-    """A setting of a topic that is not what the table says; of `PARTITIONS` the number is meant."""
+    """A setting of a topic that differs from the table; `PARTITIONS` is the number of partitions."""
 
     name: str
     found: str
@@ -40,32 +45,38 @@ class Difference(NamedTuple):
 
 
 PARTITIONS = "partitions"
+_APPLY = "run `superfan topics apply`"
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic as it is on the broker; `differences` is empty when it is there as the table says."""
+    """A topic on the broker; `differences` is empty when it agrees with the table."""
 
     topic: Topic
     partitions: tuple[Mapping[str, Any], ...] = ()
-    """as the broker describes each: leader, replicas, those in sync; none when there is no such topic"""
+    """the broker's description of each: leader, replicas, replicas in sync; empty if the topic is missing"""
     differences: tuple[Difference, ...] = ()
 
     @property
     def exists(self) -> bool:
-        """Whether the broker has it."""
+        """True if the broker has the topic."""
         return bool(self.partitions)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.differences)) if self.exists else "missing"
 
 
+def missing(topic: str) -> TopicError:
+    """Return the error for a topic that is not on the broker."""
+    return TopicError(f"There is no topic {topic}", "it was never created, or it was deleted", _APPLY)
+
+
 @contextmanager
 def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
-    """A client of the broker.
+    """Yield an admin client of the broker.
 
-    Raises `BrokerUnavailable` when none answers within ten seconds, and also when the broker goes
-    away, or is not ready, while the body talks to it: whoever waits for a broker waits for both.
+    Raises `BrokerUnavailable` when no broker answers within ten seconds, and when the broker goes away or is
+    not ready inside the `with` block. Raises `TopicError` when the block asks for a topic that is missing.
     """
     try:
         client = KafkaAdminClient(bootstrap_servers=settings.bootstrap, bootstrap_timeout_ms=10_000)
@@ -73,6 +84,8 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
         raise BrokerUnavailable(settings, error) from None
     try:
         yield client
+    except UnknownTopicOrPartitionError as error:
+        raise TopicError("A topic is missing on the broker", str(error), _APPLY) from None
     except RetriableError as error:
         raise BrokerUnavailable(settings, error) from None
     finally:
@@ -82,7 +95,7 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
 def compare(
     client: KafkaAdminClient, settings: Settings, table: Iterable[Topic] = TOPICS
 ) -> list[TopicState]:
-    """Each topic of the table as it is on the broker."""
+    """Return the state of each topic of the table on the broker."""
     table = list(table)
     known = set(client.list_topics())
     there = [topic.name for topic in table if topic.name in known]
@@ -107,10 +120,10 @@ def compare(
 
 
 def apply(client: KafkaAdminClient, settings: Settings, table: Iterable[Topic] = TOPICS) -> list[str]:
-    """Create what is missing and return its names; raises `TopicError` for what is there and differs.
+    """Create the missing topics and return their names; raises `TopicError` if an existing one differs.
 
-    A topic that differs is never changed: its data may depend on how it is. Several workers may
-    do this at once. A broker that goes away meanwhile is a `RetriableError` of the client.
+    An existing topic is never changed: its data may depend on its settings. Several workers may call this at
+    once. A broker that goes away meanwhile is a `RetriableError` of the client.
     """
     states = compare(client, settings, table)
     missing = [state.topic for state in states if not state.exists]

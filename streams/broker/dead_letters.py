@@ -1,6 +1,5 @@
 """Sends dead letters back to where they came from, once what they were rejected for is mended."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from enum import StrEnum
@@ -12,7 +11,7 @@ from models.errors import SuperfanError
 from models.links import erasure_fact, feedback_fact
 from models.post import decode_post
 from models.rejection import Reason, Rejected
-from streams import topics
+from streams import clock, topics
 from streams.broker import feeding
 from streams.broker.reading import decode_dead_letter, records
 from streams.settings import Settings
@@ -124,7 +123,7 @@ def _checks(settings: Settings) -> Callable[[str, bytes | None, bytes | None], N
 
     def refuse(topic: str, key: bytes | None, value: bytes | None) -> None:
         if topic in topics.POSTS:
-            decode_post(value, received_ms=time.time_ns() // 1_000_000, lawful=settings.lawful)
+            decode_post(value, received_ms=clock.now_ms(), lawful=settings.lawful)
         elif topic == topics.CUSTOMERS:
             decode_customer_record(key, value)
         elif topic == topics.FEEDBACK:

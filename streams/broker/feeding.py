@@ -1,4 +1,4 @@
-"""Sends the records of a file to their topics."""
+"""Send the records of a file to their topics."""
 
 import time
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
 from models.errors import SuperfanError
 from models.record import encode
@@ -24,7 +24,7 @@ class FeedError(SuperfanError):
 
 
 def producer(settings: Settings) -> KafkaProducer:
-    """A producer that keeps records in order and loses none; raises `BrokerUnavailable`."""
+    """Return a producer that keeps records in order and loses none; raises `BrokerUnavailable`."""
     try:
         return KafkaProducer(
             bootstrap_servers=settings.bootstrap,
@@ -48,10 +48,10 @@ def send(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Counter[str]:
-    """Send every line to the topic its shape tells (or to `topic`), and return how many went where.
+    """Send every line to `topic`, or to the topic of its shape; return the number of records by topic.
 
-    `speed` is how many times faster than they happened posts are sent; 0 is as fast as it goes.
-    Returns when the broker has confirmed all; raises `FeedError` when it refused one.
+    Posts are sent `speed` times faster than they were written; 0 sends as fast as possible. Returns when the
+    broker has confirmed all records. Raises `FeedError` when it refused one or the topic is missing.
     """
     sent: Counter[str] = Counter()
     futures = []
@@ -84,7 +84,7 @@ def send(
 
 
 def send_ticks(client: KafkaProducer, day: int, partitions: int) -> None:
-    """Let a day begin: one record to every partition of `ticks`. Raises `FeedError`."""
+    """Start a new day: send one record to every partition of `ticks`; raises `FeedError`."""
     value = encode(TickRecord(day=iso_day(day)))
     try:
         confirm([client.send(TICKS, value=value, partition=partition) for partition in range(partitions)])
@@ -93,7 +93,7 @@ def send_ticks(client: KafkaProducer, day: int, partitions: int) -> None:
 
 
 def confirm(futures: Iterable[Any]) -> None:
-    """Returns when the broker has confirmed all; raises `FeedError` when it refused one."""
+    """Return when the broker has confirmed all; raises `FeedError` when it refused one."""
     for future in futures:
         try:
             future.get(timeout=60)
@@ -102,8 +102,9 @@ def confirm(futures: Iterable[Any]) -> None:
 
 
 def _refused(topic: str, error: KafkaError) -> FeedError:
-    return FeedError(
-        f"The broker did not take a record for {topic}",
-        str(error) or type(error).__name__,
-        "run `superfan topics apply`, look at the broker's log, feed again: ids count once",
-    )
+    what = f"The broker did not take a record for {topic}"
+    if isinstance(error, KafkaTimeoutError | UnknownTopicOrPartitionError):
+        why = f"the topic is missing, or the broker does not answer ({error})"
+        return FeedError(what, why, "run `superfan topics apply`, then feed again: each post counts once")
+    fix = "run `superfan doctor`, look at the broker's log, then feed again: each post counts once"
+    return FeedError(what, str(error) or type(error).__name__, fix)

@@ -1,8 +1,7 @@
-"""How far each role is behind, measured from outside the workers: a stuck one shows."""
+"""The lag of each role, measured from outside the workers: the lag of a stuck one shows, too."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kafka import KafkaConsumer
@@ -10,57 +9,62 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
-from streams.broker.admin import BrokerUnavailable
+from streams import clock
+from streams.broker.admin import missing
 from streams.roles import ROLES, Role
-from streams.settings import Settings
 
-PATIENCE = 10.0
-"""seconds in which the broker must show the records that wait"""
+READ_TIMEOUT = 10.0
+"""Seconds in which the broker must show the oldest waiting records."""
 POLL_MS = 500
 FETCH_BYTES = 64 * 1024
-"""of each partition only one record is wanted; the broker sends a whole batch all the same"""
+"""Fetch size for a consumer of `waiting_seconds`, which needs one record of each partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Records of a role's inputs: all there are, and those not yet committed."""
+    """Records in the inputs of a role: all there are, and those not yet committed."""
 
     total: int
     behind: int
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a role stands in a partition: `at` is the offset it processes next, `end` one past the last."""
+class PartitionLag:
+    """Offsets of a role in one partition of an input."""
 
     role: Role
     topic: str
     partition: int
     start: int
-    at: int
+    """offset of the first record that is still there"""
+    position: int
+    """offset of the record that is processed next"""
     end: int
+    """one past the offset of the last record"""
 
     @property
     def behind(self) -> int:
-        """Records that wait."""
-        return self.end - self.at
+        """Number of waiting records."""
+        return self.end - self.position
 
 
 def lag(client: KafkaAdminClient, partitions: int) -> dict[Role, Lag]:
-    """The lag of every role; topics must exist."""
-    found = places(client, partitions)
+    """Return the lag of every role; raises `TopicError` if an input topic is missing."""
+    found = partition_lags(client, partitions)
     return {
         role: Lag(
-            total=sum(place.end - place.start for place in found if place.role is role),
-            behind=sum(place.behind for place in found if place.role is role),
+            total=sum(each.end - each.start for each in found if each.role is role),
+            behind=sum(each.behind for each in found if each.role is role),
         )
         for role in ROLES
     }
 
 
-def places(client: KafkaAdminClient, partitions: int) -> list[Place]:
-    """Where every role stands in each partition of its inputs; topics must exist."""
+def partition_lags(client: KafkaAdminClient, partitions: int) -> list[PartitionLag]:
+    """Return the lag of every role in each partition of its inputs; raises `TopicError` if one is missing."""
     names = [name for spec in ROLES.values() for name in spec.inputs]
+    if absent := set(names) - set(client.list_topics()):
+        raise missing(min(absent))
     tps = [TopicPartition(name, p) for name in names for p in range(partitions)]
     ends = _offsets(client, tps, OffsetSpec.LATEST)
     starts = _offsets(client, tps, OffsetSpec.EARLIEST)
@@ -69,74 +73,58 @@ def places(client: KafkaAdminClient, partitions: int) -> list[Place]:
         committed = _committed(client, spec.group)
         for tp in tps:
             if tp.topic in spec.inputs:
-                at = max(committed.get(tp, 0), starts[tp])
-                found.append(Place(role, tp.topic, tp.partition, starts[tp], min(at, ends[tp]), ends[tp]))
+                start, end = starts[tp], ends[tp]
+                position = min(max(committed.get(tp, 0), start), end)
+                found.append(PartitionLag(role, tp.topic, tp.partition, start, position, end))
     return found
 
 
-def waiting(consumer: KafkaConsumer, found: Iterable[Place], *, now_ms: int) -> dict[Place, float]:
-    """For how many seconds the record that is next in each place has been there; 0 where none waits.
+def waiting_seconds(
+    consumer: KafkaConsumer, found: Iterable[PartitionLag], *, now_ms: int
+) -> dict[PartitionLag, float]:
+    """Return the age in seconds of the oldest waiting record of each partition; 0 where none waits.
 
-    A place of which the broker does not show the record in time is left out.
+    A partition is left out when the broker does not show the record within `READ_TIMEOUT`.
     """
-    ages = {}
-    late = {}
-    for place in found:
-        if place.behind:
-            late[TopicPartition(place.topic, place.partition)] = place
+    ages, unread = {}, {}
+    for each in found:
+        if each.behind:
+            unread[TopicPartition(each.topic, each.partition)] = each
         else:
-            ages[place] = 0.0
-    consumer.assign(list(late))
-    for tp, place in late.items():
-        consumer.seek(tp, place.at)
-    deadline = time.monotonic() + PATIENCE
-    while late and time.monotonic() < deadline:
+            ages[each] = 0.0
+    consumer.assign(list(unread))
+    for tp, each in unread.items():
+        consumer.seek(tp, each.position)
+    deadline = time.monotonic() + READ_TIMEOUT
+    while unread and time.monotonic() < deadline:
         shown: Mapping[TopicPartition, Sequence[object]] = consumer.poll(timeout_ms=POLL_MS)
         for tp, records in shown.items():
-            if records and tp in late:
-                ages[late.pop(tp)] = max(0.0, (now_ms - records[0].timestamp) / 1000)  # type: ignore[attr-defined]
-        # What compaction has taken away does not wait.
-        for tp in [tp for tp, place in late.items() if consumer.position(tp) >= place.end]:
-            ages[late.pop(tp)] = 0.0
-        # XXX Not paused: kafka-python would keep what it has of them, and be silent about them the next time.
-        consumer.assign(list(late))
+            if records and tp in unread:
+                ages[unread.pop(tp)] = max(0.0, (now_ms - records[0].timestamp) / 1000)  # type: ignore[attr-defined]
+        # Records that compaction removed do not wait.
+        for tp in [tp for tp, each in unread.items() if consumer.position(tp) >= each.end]:
+            ages[unread.pop(tp)] = 0.0
+        # XXX Not paused: kafka-python would keep fetched records of a paused partition and not return them
+        # the next time.
+        consumer.assign(list(unread))
     return ages
 
 
 def by_topic(
     client: KafkaAdminClient, consumer: KafkaConsumer, partitions: int
 ) -> Iterator[dict[str, object]]:
-    """A row for each input of each role: records that wait, and the age in seconds of the oldest of them."""
-    found = places(client, partitions)
-    ages = waiting(consumer, found, now_ms=time.time_ns() // 1_000_000)
+    """Yield a row for each input of each role: waiting records, and the age in seconds of the oldest."""
+    found = partition_lags(client, partitions)
+    ages = waiting_seconds(consumer, found, now_ms=clock.now_ms())
     for role, spec in ROLES.items():
         for topic in spec.inputs:
-            mine = [place for place in found if place.topic == topic and place.role is role]
+            mine = [each for each in found if each.topic == topic and each.role is role]
             yield {
                 "role": role.value,
                 "topic": topic,
-                "records": sum(place.behind for place in mine),
-                "seconds": round(max((ages[place] for place in mine if place in ages), default=0.0), 1),
+                "records": sum(each.behind for each in mine),
+                "seconds": round(max((ages[each] for each in mine if each in ages), default=0.0), 1),
             }
-
-
-@contextmanager
-def onlooker(settings: Settings) -> Iterator[KafkaConsumer]:
-    """A consumer of no group, which looks at records and commits nothing. Raises `BrokerUnavailable`."""
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=settings.bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=FETCH_BYTES,
-            bootstrap_timeout_ms=10_000,
-        )
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(settings, error) from None
-    try:
-        yield consumer
-    finally:
-        consumer.close()
 
 
 def _offsets(

@@ -1,34 +1,33 @@
-"""Reads what is on a topic now, dead letters as rows for people; follows what comes to `candidates`."""
+"""Read the records of a topic, show dead letters as rows, follow the records that come to `candidates`."""
 
 import heapq
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 from kafka import KafkaConsumer
-from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
 from models.candidate import Candidate
 from models.dead_letter import DeadLetter
 from models.rejection import Rejected, decode_json
-from streams.broker.admin import BrokerUnavailable, TopicError
+from streams.broker.clients import group_less_consumer, partitions_of
 from streams.settings import Settings
 from streams.topics import CANDIDATES, DEAD_LETTERS
 
 SHORT = 80
+"""Characters of a long text that a row for people keeps."""
 CHUNK = 500
-"""records of a partition that are read at once when the newest come first"""
+"""Records of a partition that are held at once when the newest come first."""
 POLL_MS = 200
-"""how long a follower waits for records before it asks again whether to go on"""
+"""Time that a follower waits for records before it calls `go_on` again."""
 decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode
 _candidate = msgspec.json.Decoder(Candidate)
 
 
 class Changed(NamedTuple):
-    """A record of `candidates`: who, and when the broker got it (epoch milliseconds).
+    """A record of `candidates` with the time at which the broker got it (epoch milliseconds).
 
     Without a candidate it is a tombstone: readers delete their copy.
     """
@@ -41,8 +40,10 @@ class Changed(NamedTuple):
 def read_dead_letters(
     settings: Settings, *, reason: str | None = None, limit: int | None = None, short: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Dead letters as rows, the newest first, those that were there when the reading began; `short` cuts
-    long texts."""
+    """Yield dead letters as rows, the newest first, up to the end of the topic at the time of the call.
+
+    `short` cuts long texts. Raises `TopicError` or `BrokerUnavailable` if topic or broker is missing.
+    """
     letters = _dead_letters(settings)
     for found in islice((one for one in letters if reason is None or one.reason == reason), limit):
         row = msgspec.to_builtins(found)
@@ -53,9 +54,9 @@ def read_dead_letters(
 
 
 def read_dead_letter(settings: Settings, topic: str, partition: int, offset: int) -> DeadLetter | None:
-    """The newest dead letter of the record that was at this place; null when there is none."""
-    place = topic, partition, offset
-    found = (one for one in _dead_letters(settings) if (one.topic, one.partition, one.offset) == place)
+    """Return the newest dead letter of the record that had this offset, or None."""
+    origin = topic, partition, offset
+    found = (one for one in _dead_letters(settings) if (one.topic, one.partition, one.offset) == origin)
     return next(found, None)
 
 
@@ -64,20 +65,23 @@ def _dead_letters(settings: Settings) -> Iterator[DeadLetter]:
 
 
 def records(settings: Settings, topic: str) -> Iterator[Any]:
-    """Every record of a topic up to its end as it is when the reading begins, partition by partition."""
-    with _onlooker(settings) as consumer:
-        tps = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        for tp, bounds in [(tp, _bounds(consumer, tp)) for tp in tps]:
+    """Yield every record of a topic up to its end at the time of the call, partition by partition.
+
+    Raises `TopicError` if the topic is missing, `BrokerUnavailable` without a broker.
+    """
+    with group_less_consumer(settings) as consumer:
+        for tp, bounds in [(tp, _bounds(consumer, tp)) for tp in partitions_of(consumer, topic)]:
             yield from _between(consumer, tp, *bounds)
 
 
 def newest_first(settings: Settings, topic: str) -> Iterator[Any]:
-    """Every record of a topic as it is now, by the time at which it was sent, the latest first.
+    """Yield the records that a topic holds now, ordered by their timestamps, the latest first.
 
-    Only some of each partition are held: whoever wants few need not wait for all.
+    At most `CHUNK` records of each partition are held: the first few come without reading the whole topic.
+    Raises `TopicError` if the topic is missing, `BrokerUnavailable` without a broker.
     """
-    with _onlooker(settings) as consumer:
-        tps = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()]
+    with group_less_consumer(settings) as consumer:
+        tps = partitions_of(consumer, topic)
         yield from heapq.merge(*(_backwards(consumer, tp) for tp in tps), key=lambda r: -r.timestamp)
 
 
@@ -90,12 +94,12 @@ def _backwards(consumer: KafkaConsumer, tp: TopicPartition) -> Iterator[Any]:
 
 
 def _bounds(consumer: KafkaConsumer, tp: TopicPartition) -> tuple[int, int]:
-    """From where (included) up to where (excluded) there are records now."""
+    """Return the first offset that has a record now, and one past the last."""
     return consumer.beginning_offsets([tp])[tp], consumer.end_offsets([tp])[tp]
 
 
 def _between(consumer: KafkaConsumer, tp: TopicPartition, start: int, end: int) -> Iterator[Any]:
-    """The records from `start` (included) up to `end` (excluded) that are still there."""
+    """Yield the records from `start` (included) up to `end` (excluded) that are still there."""
     consumer.assign([tp])
     consumer.seek(tp, start)
     while consumer.position(tp) < end:
@@ -110,21 +114,17 @@ def follow_candidates(
     go_on: Callable[[], bool],
     on_unreadable: Callable[[str], object],
 ) -> Iterator[Changed]:
-    """What comes to `candidates` while `go_on()`, in order within a partition; what is there first, if asked.
+    """Yield the records that come to `candidates` while `go_on()` is true, in order within a partition.
 
-    A record that is no candidate is told to `on_unreadable` in a sentence. A broker that goes away is
-    waited for. Raises `BrokerUnavailable` when there is none to begin with, `TopicError` without the topic.
+    With `from_beginning` the records that are there already come first. `on_unreadable` gets a sentence for
+    each record that is not a candidate. A broker that goes away later is waited for. Raises
+    `BrokerUnavailable` without a broker at the start, `TopicError` if the topic is missing.
     """
-    with _onlooker(settings) as consumer:
-        partitions = sorted(consumer.partitions_for_topic(CANDIDATES) or ())
-        if not partitions:
-            raise TopicError(
-                f"There is no topic {CANDIDATES}", "it was never created", "run `superfan topics apply`"
-            )
-        consumer.assign([TopicPartition(CANDIDATES, partition) for partition in partitions])
+    with group_less_consumer(settings) as consumer:
+        consumer.assign(partitions_of(consumer, CANDIDATES))
         (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)()
         for tp in consumer.assignment():
-            consumer.position(tp)  # the end is where it is now, not where the first poll finds it
+            consumer.position(tp)  # fix the end now: at the first poll it may be further
         while go_on():
             for found in consumer.poll(timeout_ms=POLL_MS).values():
                 for record in found:
@@ -136,24 +136,6 @@ def follow_candidates(
                         on_unreadable(f"{origin} is not a candidate: {error}")
                     else:
                         yield Changed(record.timestamp, key, candidate)
-
-
-@contextmanager
-def _onlooker(settings: Settings) -> Iterator[KafkaConsumer]:
-    """A consumer of no group. Raises `BrokerUnavailable`."""
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=settings.bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            bootstrap_timeout_ms=10_000,
-        )
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(settings, error) from None
-    try:
-        yield consumer
-    finally:
-        consumer.close()
 
 
 def _cut(text: str | None) -> str | None:

@@ -27,10 +27,14 @@ def lag_command(output: Out = Output.TABLE) -> None:
     - `superfan lag -o json`
     """
     from streams.broker import admin
-    from streams.broker.lag import by_topic, onlooker
+    from streams.broker.clients import group_less_consumer
+    from streams.broker.lag import FETCH_BYTES, by_topic
 
     settings = options.settings()
-    with admin.admin_client(settings) as client, onlooker(settings) as consumer:
+    with (
+        admin.admin_client(settings) as client,
+        group_less_consumer(settings, max_partition_fetch_bytes=FETCH_BYTES) as consumer,
+    ):
         print_rows(output, by_topic(client, consumer, settings.topics.partitions))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.text import Text
 
+from streams import clock
 from streams.commands import options
 from streams.commands.options import talk
 from streams.views.output import printable
@@ -74,7 +75,7 @@ def tick(
     from models.times import day_of, iso_day
     from streams.broker import feeding
 
-    today = day_of(time.time_ns() // 1_000_000)
+    today = day_of(clock.now_ms())
     begun = today if day is None else options.day_number(day, "--day")
     if begun > today + 1:
         raise typer.BadParameter(
@@ -113,7 +114,7 @@ def forget(
     from streams.broker import feeding
     from streams.topics import ERASURES
 
-    now = rfc3339(time.time_ns() // 1_000_000)
+    now = rfc3339(clock.now_ms())
     mode: Literal["erase", "object"] = "object" if forever else "erase"
     value = encode(Erasure(platform=platform, author_id=author_id, mode=mode, at=now))
     try:

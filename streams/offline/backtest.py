@@ -7,7 +7,6 @@ settings find other brands in it or may read other sources.
 """
 
 import itertools
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +36,7 @@ from models.record import encode
 from models.rejection import Dropped, DropReason, Reason, Rejected
 from models.times import day_from_iso
 from nlp.enrichment import Enricher, Raw, Result
-from streams import topics
+from streams import clock, topics
 from streams.settings import Settings
 from streams.sources import lines
 from streams.sources.lines import FileError, Files
@@ -244,7 +243,7 @@ def run(
     except ValueError:
         raise FileError(f"--tick {tick} is no day", "it cannot be read", "write it as YYYY-MM-DD") from None
     _make_folder(out)
-    now = time.time_ns() // 1_000_000
+    now = clock.now_ms()
     with (out / "dead-letters.jsonl").open("wb") as rejected:
         test = Backtest(
             fold=Fold(settings.rules),

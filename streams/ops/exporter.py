@@ -18,8 +18,10 @@ from models.errors import SuperfanError
 from models.store import Store
 from models.tables import COSTS_READ, RATES_UNTIL
 from models.times import instant, rfc3339
+from streams import clock
 from streams.broker import admin
-from streams.broker.lag import Place, onlooker, places, waiting
+from streams.broker.clients import group_less_consumer
+from streams.broker.lag import FETCH_BYTES, PartitionLag, partition_lags, waiting_seconds
 from streams.ops import endpoint, metrics
 from streams.ops.liveness import Vitals
 from streams.ops.metrics import Measured, Rows
@@ -57,13 +59,20 @@ def _measure_until_lost(
     try:
         with ExitStack() as stack:
             client = stack.enter_context(admin.admin_client(settings))
-            consumer = stack.enter_context(onlooker(settings))
+            consumer = stack.enter_context(
+                group_less_consumer(settings, max_partition_fetch_bytes=FETCH_BYTES)
+            )
             stack.enter_context(vitals.watching(lambda: ()))
             while not stop.asked:
                 vitals.beat()
                 asking = of_broker(client, consumer, settings.topics.partitions)
                 measured.publish(_merged(asking, of_store(store, settings)))
                 stop.wait(settings.metrics.every)
+    except admin.TopicError as error:
+        log.warning("The lag cannot be measured: %s", error)
+        vitals.beat()
+        measured.publish(_merged(_dependency("broker", up=True), of_store(store, settings)))
+        stop.wait(settings.metrics.every)
     except (SuperfanError, KafkaError, OSError) as error:
         log.warning("The broker cannot be asked: %s", error)
         vitals.beat()
@@ -72,17 +81,17 @@ def _measure_until_lost(
 
 
 def of_broker(client: KafkaAdminClient, consumer: KafkaConsumer, partitions: int) -> Found:
-    """What the broker knows of topics and groups; topics must exist."""
-    found = places(client, partitions)
-    ages = waiting(consumer, found, now_ms=time.time_ns() // 1_000_000)
+    """Return the broker's figures of topics and groups; raises `TopicError` if an input topic is missing."""
+    found = partition_lags(client, partitions)
+    ages = waiting_seconds(consumer, found, now_ms=clock.now_ms())
     written: dict[tuple[str, ...], float] = defaultdict(float)
     consumed: dict[tuple[str, ...], float] = defaultdict(float)
-    for place in found:
-        written[place.topic,] += place.end
-        consumed[place.role, place.topic] += place.at
+    for each in found:
+        written[each.topic,] += each.end
+        consumed[each.role, each.topic] += each.position
     return _dependency("broker", up=True) | {
-        metrics.LAG_RECORDS.name: {_where(place): place.behind for place in found},
-        metrics.LAG_SECONDS.name: {_where(place): age for place, age in ages.items()},
+        metrics.LAG_RECORDS.name: {_labels(each): each.behind for each in found},
+        metrics.LAG_SECONDS.name: {_labels(each): age for each, age in ages.items()},
         metrics.TOPIC_RECORDS.name: written,
         metrics.CONSUMED.name: consumed,
         metrics.BENCHMARK.name: {
@@ -96,7 +105,7 @@ def of_store(store: Store, settings: Settings) -> Found:
     """What the store knows of candidates, wanted tiers without any included; where it is away, that."""
     try:
         counts = store.census()
-        overdue = store.notices_overdue(rfc3339(time.time_ns() // 1_000_000))
+        overdue = store.notices_overdue(rfc3339(clock.now_ms()))
     except SuperfanError as error:
         log.warning("The store cannot be asked: %s", error)
         return _dependency("store", up=False)
@@ -114,8 +123,8 @@ def _dependency(name: str, *, up: bool) -> Found:
     return found | {metrics.MEASURED.name: {(name,): time.time()}} if up else found
 
 
-def _where(place: Place) -> tuple[str, ...]:
-    return place.role, place.topic, str(place.partition)
+def _labels(lag: PartitionLag) -> tuple[str, ...]:
+    return lag.role, lag.topic, str(lag.partition)
 
 
 def _merged(*parts: Found) -> Found:

@@ -19,7 +19,8 @@ from models.tables import NICHES
 from streams.agents.shadow import shadow_of
 from streams.broker import admin
 from streams.broker.admin import TopicState
-from streams.broker.lag import Place, onlooker, places, waiting
+from streams.broker.clients import group_less_consumer
+from streams.broker.lag import FETCH_BYTES, PartitionLag, partition_lags, waiting_seconds
 from streams.roles import ROLES, Role
 from streams.settings import Settings
 
@@ -235,20 +236,18 @@ def _roles(
     """Who works on each role, and how far behind it is. Silent where partitions are missing."""
     if any(len(state.partitions) != settings.topics.partitions for state in states):
         return
-    found = places(client, settings.topics.partitions)
-    with onlooker(settings) as consumer:
-        ages = waiting(consumer, found, now_ms=round(now() * 1000))
+    found = partition_lags(client, settings.topics.partitions)
+    with group_less_consumer(settings, max_partition_fetch_bytes=FETCH_BYTES) as consumer:
+        ages = waiting_seconds(consumer, found, now_ms=round(now() * 1000))
     groups = client.describe_groups([spec.group for spec in ROLES.values()])
     for role, spec in ROLES.items():
-        mine = [place for place in found if place.role is role]
-        yield _role(
-            role, groups[spec.group], mine, max((ages.get(place, 0.0) for place in mine), default=0.0)
-        )
+        mine = [each for each in found if each.role is role]
+        yield _role(role, groups[spec.group], mine, max((ages.get(each, 0.0) for each in mine), default=0.0))
 
 
-def _role(role: Role, group: Mapping[str, Any], mine: Sequence[Place], oldest: float) -> Finding:
+def _role(role: Role, group: Mapping[str, Any], mine: Sequence[PartitionLag], oldest: float) -> Finding:
     members = group["members"]
-    records = sum(place.behind for place in mine)
+    records = sum(each.behind for each in mine)
     waits = f"{records:,} wait, the oldest for {_duration(oldest)}" if records else "nothing waits"
     if not members:
         fix = f"start one: `superfan worker --role {role}`"

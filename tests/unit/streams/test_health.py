@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from streams.broker.admin import TopicState
-from streams.broker.lag import Place
+from streams.broker.lag import PartitionLag
 from streams.ops import health
 from streams.roles import Role
 from streams.topics import TOPICS
 
-MINE = [Place(Role.SINK, "profiles", partition, 0, 5, 5) for partition in range(4)]
+MINE = [PartitionLag(Role.SINK, "profiles", partition, 0, 5, 5) for partition in range(4)]
 
 
 def partition(number: int, leader: int, in_sync: int) -> dict[str, Any]:
