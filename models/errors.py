@@ -11,5 +11,9 @@ class SuperfanError(Exception):
         self.fix = fix
 
 
+class Unavailable(SuperfanError):
+    """A broker or store is away, full or busy: the same call may succeed later."""
+
+
 class UsageError(SuperfanError):
     """What was asked for cannot be: nothing was begun, and the command exits 2."""

@@ -4,7 +4,6 @@ Deterministic once built.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import msgspec
 
@@ -16,24 +15,8 @@ from models.record import encode
 from models.rejection import Dropped, DropReason, Rejected
 from models.signals import Signals
 from nlp.pipeline import Annotator, TextIn
+from nlp.records import Enriched, Raw, Result
 from nlp.signals import SignalReader
-
-
-class Raw(NamedTuple):
-    """A record as received: its value, and its timestamp in epoch milliseconds."""
-
-    value: bytes | None
-    received_ms: int
-
-
-class Enriched(NamedTuple):
-    """An encoded `EnrichedPost`, and the author key of its record."""
-
-    author: str
-    value: bytes
-
-
-Result = Enriched | Dropped | Rejected
 
 
 class Enricher:

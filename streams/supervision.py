@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import uvloop
 
-from models.store import StoreUnavailable
+from models.errors import Unavailable
 from streams import worker
 from streams.agents.shadow import Shadow, shadow_of
 from streams.broker import admin
@@ -43,7 +43,7 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
             try:
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     runner.run(_run(settings, roles, stop, vitals, shadow))
-            except (worker.BrokerLost, StoreUnavailable) as error:
+            except (worker.BrokerLost, Unavailable) as error:
                 if not stop.asked:
                     log.warning("%s: %s; starting again when it is back", error.what, error.why)
                     time.sleep(wait := min(LONGEST_WAIT, 2 * wait))

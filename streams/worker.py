@@ -10,11 +10,7 @@ from aiokafka.errors import KafkaError
 
 from models.codec import CorruptState
 from models.errors import SuperfanError
-from models.store import Store
-from nlp.enrichment import Enricher
-from streams.agents.annotators import Annotators
 from streams.agents.shadow import Shadow
-from streams.app import enrich_app, profile_app, sink_app
 from streams.delivery import DeliveryError, Fenced, ReliableApp
 from streams.ops import meters
 from streams.ops.liveness import BEAT, Vitals
@@ -79,19 +75,18 @@ def _unready(apps: Sequence[ReliableApp]) -> list[str]:
 
 
 async def _build(role: Role, settings: Settings, shadow: Shadow | None, stack: AsyncExitStack) -> ReliableApp:
+    """Build a role's application. Only its own module is imported, and with that only its own libraries."""
     if role is Role.ENRICH:
-        annotators = Annotators(
-            partial(Enricher, settings.brands, settings.lawful), settings.worker.processes
-        )
-        stack.callback(annotators.stop)
-        await annotators.start()
-        return enrich_app(settings, annotators)
+        from streams.roles import enrich
+
+        return await enrich.build(settings, stack)
     if role is Role.PROFILE:
-        return profile_app(settings, shadow)
-    store = Store(settings.store_url.get_secret_value())
-    stack.callback(store.close)
-    await asyncio.to_thread(store.migrate)
-    return sink_app(settings, store)
+        from streams.roles import profile
+
+        return profile.build(settings, shadow)
+    from streams.roles import sink
+
+    return await sink.build(settings, stack)
 
 
 async def _start(app: ReliableApp) -> None:

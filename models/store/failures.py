@@ -8,14 +8,14 @@ import msgspec
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError, TimeoutError
 
-from models.errors import SuperfanError
+from models.errors import SuperfanError, Unavailable
 
 
 class StoreError(SuperfanError):
     """The store cannot do this, and trying again will not help."""
 
 
-class StoreUnavailable(StoreError):
+class StoreUnavailable(StoreError, Unavailable):
     """The store is away, full or busy: the same call may go through later."""
 
 

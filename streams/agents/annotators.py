@@ -10,15 +10,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
 
+from models.brand import Brand
 from models.rejection import Reason, Rejected
-from nlp.enrichment import Enricher, Raw, Result
+from nlp.records import Raw, Result
 from streams.ops import logs, meters, metrics
 from streams.roles import Role
 
+if TYPE_CHECKING:  # only the child processes load spaCy
+    from nlp.enrichment import Enricher
+
 log = logging.getLogger(__name__)
 
-Build = Callable[[], Enricher]
+Build = Callable[[], "Enricher"]
 """Makes the enricher inside a child; must be picklable."""
 
 _ROLE = {"role": Role.ENRICH}
@@ -26,7 +31,14 @@ _ROLE = {"role": Role.ENRICH}
 STARTS = 3
 """times that loading the pipelines is tried"""
 
-_enricher: Enricher | None = None
+_enricher: "Enricher | None" = None
+
+
+def build_enricher(brands: Sequence[Brand], lawful: frozenset[str]) -> "Enricher":
+    """Load the text pipeline into this process; takes a second or two."""
+    from nlp.enrichment import Enricher  # noqa: PLC0415
+
+    return Enricher(brands, lawful)
 
 
 def _start_child(build: Build, logging_: logs.Logging) -> None:
@@ -51,7 +63,7 @@ def _enrich(records: Sequence[Raw]) -> tuple[list[Result], float]:
     return _timed(_enricher, records)
 
 
-def _timed(enricher: Enricher, records: Sequence[Raw]) -> tuple[list[Result], float]:
+def _timed(enricher: "Enricher", records: Sequence[Raw]) -> tuple[list[Result], float]:
     began = time.perf_counter()
     return enricher.enrich(records), time.perf_counter() - began
 

@@ -1,7 +1,7 @@
 """mentions, comments, hashtags -> enriched. Stateless; the text work happens in child processes."""
 
 from models.rejection import Dropped, Rejected
-from nlp.enrichment import Raw
+from nlp.records import Raw
 from streams import topics
 from streams.agents.annotators import Annotators
 from streams.agents.dead_letters import DeadLetters

@@ -35,7 +35,8 @@ from models.post import candidate_key
 from models.record import encode
 from models.rejection import Dropped, DropReason, Reason, Rejected
 from models.times import day_from_iso
-from nlp.enrichment import Enricher, Raw, Result
+from nlp.enrichment import Enricher
+from nlp.records import Raw, Result
 from streams import clock, topics
 from streams.settings import Settings
 from streams.sources import lines

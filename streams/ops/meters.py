@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import version
 from itertools import product
-from typing import Any, Final, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
 from prometheus_client import Gauge
 
@@ -20,13 +20,15 @@ from models.comparison import BoardChange
 from models.explanation import FIRED
 from models.opinion import Opinion
 from models.rejection import Dropped, DropReason, Reason, Rejected
-from models.store import Applied
-from nlp.enrichment import Enriched, Result
+from nlp.records import Result
 from streams import topics
-from streams.delivery.state import KeyedState
 from streams.ops import metrics
 from streams.ops.counters import Spread
 from streams.settings import Settings
+
+if TYPE_CHECKING:  # types only: a role that counts must not load spaCy or SQLAlchemy
+    from models.store import Applied
+    from streams.delivery.state import KeyedState
 
 CUES = ("giveaway", "sponsored", "ambiguous")
 CHANGES = ("written", "stale", "deleted")
@@ -63,14 +65,14 @@ def enriched(topics: Iterable[str], results: Sequence[Result]) -> None:
     posts: Counter[tuple[str, str]] = Counter()
     outcomes: Counter[tuple[str, str]] = Counter()
     for topic, result in zip(topics, results, strict=True):
-        if isinstance(result, Enriched):
-            posts[topic, result.author.partition(":")[0]] += 1
-            outcomes["kept", ""] += 1
+        if isinstance(result, Rejected):  # its reason is counted by `rejected`
+            posts[topic, "unknown"] += 1
         elif isinstance(result, Dropped):
             posts[topic, result.platform] += 1
             outcomes["dropped", result.reason] += 1
-        else:  # counted by its reason where it is rejected
-            posts[topic, "unknown"] += 1
+        else:
+            posts[topic, result.author.partition(":")[0]] += 1
+            outcomes["kept", ""] += 1
     for labels, count in posts.items():
         metrics.POSTS.labels(*labels).inc(count)
     for (outcome, reason), count in outcomes.items():
@@ -108,7 +110,7 @@ def shadowed(brand: str, change: BoardChange, points: float) -> None:
     _shadow_points(brand).observe(points)
 
 
-def stored(applied: Applied, records: int, seconds: float) -> None:
+def stored(applied: "Applied", records: int, seconds: float) -> None:
     """The store has committed a batch of so many usable records."""
     metrics.STORE_SECONDS.observe(seconds)
     for change in CHANGES:
@@ -166,7 +168,7 @@ class Running(Protocol):
     delivery: Any
 
     @property
-    def states(self) -> Sequence[KeyedState]:
+    def states(self) -> "Sequence[KeyedState]":
         """What it remembers."""
 
     @property

@@ -23,8 +23,9 @@ from rich.progress import track
 from rich.table import Table
 
 from models.post import Post
-from nlp.enrichment import Enricher, Raw
+from nlp.enrichment import Enricher
 from nlp.pipeline import Annotator, TextIn
+from nlp.records import Raw
 from streams.agents.annotators import Annotators
 from streams.demo import data
 from streams.settings import DEMO_CONFIG, load

@@ -12,7 +12,8 @@ from models.annotation import Annotation, Label, Sentiment
 from models.opinion import EnrichedPost, Opinion
 from models.post import Author, Post, author_key
 from models.record import encode
-from nlp.enrichment import Enriched, Enricher, Raw
+from nlp.enrichment import Enricher
+from nlp.records import Enriched, Raw
 from streams import topics
 from streams.settings import Settings
 from streams.sources import lines

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from models.rejection import Dropped, DropReason, Reason, Rejected
-from nlp.enrichment import Enricher, Raw, Result
+from nlp.enrichment import Enricher
+from nlp.records import Raw, Result
 from streams.agents.annotators import Annotators
 
 

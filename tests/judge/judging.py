@@ -13,7 +13,8 @@ from models.opinion import EnrichedPost
 from models.post import candidate_key
 from models.record import encode
 from models.rules import Retention, Rules
-from nlp.enrichment import Enriched, Enricher, Raw, Result
+from nlp.enrichment import Enricher
+from nlp.records import Enriched, Raw, Result
 from streams.offline.backtest import Backtest
 from tests.judge import baselines
 from tests.judge.people import DAY_S, DAYS

@@ -1,0 +1,33 @@
+"""The application of the sink role: profiles, candidates -> SQL."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from models.store import Store
+from streams import topics
+from streams.agents.sink import Sink
+from streams.app import application, dead_letters
+from streams.delivery import ReliableApp, batch_agent
+from streams.roles import Role
+from streams.settings import Settings
+
+BATCH = 500
+
+
+async def build(settings: Settings, stack: AsyncExitStack) -> ReliableApp:
+    """Open the store, which is closed with `stack`, bring its schema up to date and build the application."""
+    store = Store(settings.store_url.get_secret_value())
+    stack.callback(store.close)
+    await asyncio.to_thread(store.migrate)
+    app = application(Role.SINK, settings)
+    sink = Sink(store, dead_letters(Role.SINK, settings))
+    app.missing = lambda: None if sink.away is None else f"{sink.away.what}: {sink.away.why}"
+    batch_agent(
+        app,
+        (topics.PROFILES, topics.CANDIDATES),
+        sink.step,
+        size=BATCH,
+        linger=0.02,
+        side_by_side=1,  # one writer: the order of a partition is the order in the database
+    )
+    return app
