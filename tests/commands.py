@@ -1,4 +1,4 @@
-"""Runs `superfan` as a person or a script would."""
+"""Run `superfan` as a person or a script would."""
 
 import subprocess
 import sys
@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import STUCK
+
 
 def superfan(
     *arguments: str,
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     cwd: Path | None = None,
-    timeout: float = 120,
+    timeout: float = STUCK,
 ) -> "subprocess.CompletedProcess[bytes]":
-    """The finished command, its output in bytes."""
+    """Run a command to its end. Its output is in bytes."""
     return subprocess.run(
         [sys.executable, "-m", "streams", *arguments],
         env=env,
@@ -28,7 +30,7 @@ def superfan(
 
 
 def in_namespace(*arguments: str) -> list[str]:
-    """A command that becomes another, apart from this system; skips where the kernel forbids it."""
+    """Return a command that runs another in namespaces of its own. Skip where the kernel forbids it."""
     command = ["unshare", "--user", "--map-root-user"]
     try:
         subprocess.run([*command, "--mount", "true"], capture_output=True, check=True)

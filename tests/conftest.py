@@ -1,7 +1,7 @@
-"""What tests share: a broker for the session, the switch that makes a skip a failure."""
+"""Fixtures of all tests, and the switch that lets a skipped test fail."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,10 @@ NO_SKIP = "TEST_NO_SKIP"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Where everything is installed, a skipped test hides a gap: it fails."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a skipped test fail where everything is installed: there it hides a gap."""
     report = yield
     if report.skipped and os.environ.get(NO_SKIP):
         report.outcome = "failed"
@@ -26,21 +28,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A real Apache Kafka on a free port, for all tests that can share one."""
+    """A real Apache Kafka on a free port, shared by all tests of a process that can share one."""
     with embedded_broker(tmp_path_factory.mktemp("broker")) as running:
         yield running
 
 
 @pytest.fixture
 def own_broker(tmp_path: Path) -> Iterator[Broker]:
-    """A real Apache Kafka for one test alone, with nothing on it."""
+    """A real, empty Apache Kafka for one test."""
     with embedded_broker(tmp_path / "broker") as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests see no settings of the person who runs them."""
+    """Hide the settings of the person who runs the tests."""
     for name in list(os.environ):
         if name.startswith("SUPERFAN_") and name not in {NO_SKIP, "SUPERFAN_CACHE"}:
             monkeypatch.delenv(name)

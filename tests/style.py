@@ -52,7 +52,7 @@ RETIRED = {
         "side by side": r"side.by.side",
         "silence": r"(?<![a-z])silen(ce|t)(?![a-z])",
         "beat": r"(?<![a-z])beats?(?![a-z])",
-        "place": r"\bplace of (a|the) (post|partition|record|word|quote)s?\b|\bPlace\b|\b_?places\b",
+        "place": r"\bplace of (a|the) (post|partition|record|word|quote)s?\b|(?-i:\bPlace\b)|\bplaces\b",
         "what passes": r"\bwhat (passes|does not pass)\b",
         "the board": r"\b(enter|leave)(s|ed)? the board\b",
         "spread": r"(?<![a-z])spread(s)?\(|\bSpread\b",
@@ -117,8 +117,13 @@ def papers() -> list[str]:
     return [name for name in files() if name.endswith(".md") and not name.startswith(GENERATED)]
 
 
-def docstrings(path: str) -> Iterator[Text]:
-    """Yield the docstrings of a module: those of attributes too."""
+@cache
+def docstrings(path: str) -> tuple[Text, ...]:
+    """Return the docstrings of a module, those of attributes too."""
+    return tuple(_docstrings(path))
+
+
+def _docstrings(path: str) -> Iterator[Text]:
     for node in ast.walk(tree(path)):
         body = getattr(node, "body", None)
         if not isinstance(body, list):
@@ -290,11 +295,6 @@ def long_modules() -> list[Breach]:
     ]
 
 
-def readme_words() -> int:
-    """Count the words of the README, code left out."""
-    return sum(words(text.text) for text in paragraphs("README.md"))
-
-
 RULES = {
     rule.__name__: rule
     for rule in (riddles, descriptions, long_sentences, retired_words, long_functions, long_modules)
@@ -323,7 +323,6 @@ def main() -> None:
             room = "/".join(breach.path.split("/")[:-1][:2]) or breach.path
             rooms[room] = rooms.get(room, 0) + 1
         sys.stdout.write(f"== {name}: {len(found)} {rooms}\n")
-    sys.stdout.write(f"== README: {readme_words()} words\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from functools import wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 from prometheus_client import generate_latest
@@ -132,7 +132,7 @@ def _watched(share: Share, waiting: int, stop: asyncio.Event) -> Iterator[None]:
 
     counting = {name: share.timed(getattr(meters, name)) for name in COUNTING}
     with (
-        mock.patch.multiple(meters, **counting),
+        mock.patch.multiple("streams.ops.meters", **cast(dict[str, Any], counting)),
         mock.patch.multiple(meters.Pace, done=done, step=share.timed(meters.Pace.step), assigned=begun),
     ):
         yield

@@ -1,6 +1,6 @@
-"""`make chaos`: long runs for several seeds, and a table of what they came to.
+"""`make chaos`: long runs for several seeds, and a table of their figures.
 
-Exit code 0 when every run ended without a difference and the negative control was wrong in each.
+Exits with 0 when no run ended with a difference and the negative control was wrong in all of them.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from streams.demo import data
 from streams.settings import DEMO_CONFIG, load
 from streams.sources import lines
 from tests.chaos import plan, world
-from tests.chaos.running import Outcome, Run
+from tests.chaos.outcome import Outcome
+from tests.chaos.run import Run
 from tests.databases import postgresql
 
 SEEDS = (1, 2, 3)
@@ -26,22 +27,28 @@ AUTHORS, POSTS = 20_000, 200_000
 
 
 def main() -> int:
-    """Run the seeds one after the other."""
+    """Run the seeds one after the other. Return the exit code."""
     parser = argparse.ArgumentParser(prog="make chaos CHAOS_ARGS=…", description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="a seed is a plan of faults")
-    parser.add_argument("--posts", type=int, default=POSTS, help="generated posts beside the real ones")
-    parser.add_argument("--authors", type=int, default=AUTHORS, help="who write them")
-    parser.add_argument("--json", type=Path, help="write the figures there as well")
-    parser.add_argument("--keep", type=Path, help="a new folder for the logs of workers and broker")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=SEEDS, help="one run for each; a seed decides the faults"
+    )
+    parser.add_argument(
+        "--posts", type=int, default=POSTS, help="number of generated posts, added to the real ones"
+    )
+    parser.add_argument(
+        "--authors", type=int, default=AUTHORS, help="number of authors of the generated posts"
+    )
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--keep", type=Path, help="keep the logs of workers and broker in this new folder")
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not without ending what was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything that was started is ended
     console = Console(stderr=True, highlight=False)
     outcomes = []
     for seed in chosen.seeds:
         console.print(f"[bold]Seed {seed}[/]: making the stream …")
         outcomes.append(_run(seed, chosen.authors, chosen.posts, chosen.keep, console))
-        for said in outcomes[-1].differences[:20]:
-            console.print(f"  {said}")
+        for difference in outcomes[-1].differences[:20]:
+            console.print(f"  {difference}")
     Console().print(_table(outcomes))
     if chosen.json is not None:
         chosen.json.write_text(json.dumps([vars(outcome) for outcome in outcomes], indent=1))
@@ -67,7 +74,7 @@ def _run(seed: int, authors: int, posts: int, keep: Path | None, console: Consol
             whole,
             database=database,
             folder=folder,
-            say=lambda said: console.print(f"  {said}", markup=False),
+            say=lambda line: console.print(f"  {line}", markup=False),
         )
         try:
             return run.execute()
@@ -105,7 +112,7 @@ def _table(outcomes: list[Outcome]) -> Table:
         "the same of table[key] += 1",
         *(f"{o.naive_off:,} in {o.naive_wrong:,} authors" for o in outcomes),
     )
-    row("how often it stopped reading for good", *(o.naive_stuck for o in outcomes))
+    row("times that it stopped reading for good", *(o.naive_stuck for o in outcomes))
     return table
 
 

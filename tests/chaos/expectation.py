@@ -1,4 +1,4 @@
-"""What the oracle says of a world: from the JSON that was fed, by nothing of the project."""
+"""The oracle's judgement of a world, from the JSON that was fed and without code of the project."""
 
 import json
 from collections import defaultdict
@@ -10,17 +10,17 @@ from tests.oracle import DAY_MS, Judged, Known, Said, judge
 
 EPOCH = date(1970, 1, 1)
 AIRLINE = {"travel": 1.0, "aviation": 1.0, "photography": 0.5, "outdoors": 0.5, "food": 0.5, "tech": 0.5}
-"""what a brand of travel and aviation is about, and what is related to that"""
+"""fit of each niche with a brand of travel and aviation"""
 X_RATE = 0.0012
-"""reactions to a post on X, as a share of the followers"""
+"""usual reactions to a post on X, as a share of the followers"""
 PRAISE_DAYS, HIGH_DAYS = 2, 1
-"""days with praise, and with a high score, that the settings of the demo ask of a candidate"""
+"""days with praise and days with a high score that the demo's settings require of a candidate"""
 
 
 def expected(
     truth: Iterable[bytes], customers: Iterable[bytes], feedback: Iterable[bytes], tick: str
 ) -> dict[str, Judged]:
-    """Candidate key -> judgement, from every version of every post, in any order."""
+    """Return the judgement of each candidate key from all versions of all posts, in any order."""
     last: dict[str, dict[str, Any]] = {}
     handles: dict[str, str] = {}
     for value in truth:
@@ -42,8 +42,10 @@ def expected(
             bool(customer.get("employee")),
             bool(customer.get("do_not_contact")),
         )
-        for place in customer["handles"]:
-            author = place.get("author_id") or handles.get((place.get("handle") or "").lstrip("@").lower())
+        for account in customer["handles"]:
+            author = account.get("author_id") or handles.get(
+                (account.get("handle") or "").lstrip("@").lower()
+            )
             if author is not None:
                 named[author].append(record)
     decided: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
@@ -68,7 +70,7 @@ def disagreements(
     candidates: dict[str, dict[str, Any]],
     judged: dict[str, Judged],
 ) -> list[str]:
-    """Where profiles and candidates are not what the oracle says, in words."""
+    """Describe how profiles and candidates differ from the oracle's judgements."""
     said = [f"missing: {key}" for key in sorted(judged.keys() - profiles.keys())]
     said += [f"too much: {key}" for key in sorted(profiles.keys() - judged.keys())]
     for key in sorted(judged.keys() & profiles.keys()):
@@ -134,7 +136,7 @@ def _said(enriched: dict[str, Any]) -> list[Said]:
 
 
 def _edition(enriched: dict[str, Any]) -> tuple[bool, int]:
-    """Orders the versions of a post: a deletion is the last."""
+    """Return a sort key for the versions of a post: a deletion is the last."""
     edited = enriched["post"].get("edited_at")
     return enriched["post"].get("op") == "delete", 0 if edited is None else _ms(edited)
 

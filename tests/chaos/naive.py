@@ -1,4 +1,4 @@
-"""The negative control: what the documentation of Faust shows, `table[key] += 1`, and nothing more.
+"""The negative control: `table[key] += 1`, as the documentation of Faust shows it, and nothing more.
 
 Counts the records of `enriched` by key into a table of its own. Takes the broker's address, the
 number of partitions and the session time-out as arguments.
@@ -13,7 +13,7 @@ CHANGELOG = f"{APP}-counts-changelog"
 
 
 def build(broker: str, partitions: int, session: float) -> faust.App:
-    """The application, with the settings of Faust's own that a careful reader would set."""
+    """Return the application, with the settings of Faust that a careful reader would choose."""
     app = faust.App(
         APP,
         broker=broker,

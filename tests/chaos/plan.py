@@ -1,7 +1,7 @@
-"""What goes wrong in a chaos run, and when: drawn from a seed, so that a run can be repeated."""
+"""The faults of a chaos run and their times, drawn from a seed so that a run can be repeated."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Fault = Literal[
@@ -29,7 +29,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much of everything within how many seconds."""
+    """Number of faults of each kind, and the seconds over which they happen."""
 
     seconds: float
     kills: int
@@ -45,19 +45,22 @@ LONG = Amounts(seconds=330, kills=20, pauses=5, leaves=4, restarts=2, slow=3, ou
 SHORT = Amounts(seconds=50, kills=5, pauses=1, leaves=1, restarts=1, slow=1, outages=1, text_kills=1)
 
 SLOTS = 3
-"""workers: the first two run all roles, the last only the profile role"""
+"""number of workers: the first two run all roles, the last only the profile role"""
 ALL_ROLES = (0, 1)
 SESSION = 4.0
-"""seconds until a group gives a silent worker up"""
+"""seconds until a group gives up a worker without heartbeats"""
 
 
-def draw(seed: int, amounts: Amounts) -> list[Event]:
-    """The faults of a run in their order; the same seed and amounts give the same faults."""
+def draw(seed: int, amounts: Amounts, pace: float = 1.0) -> list[Event]:
+    """Return the faults of a run in order of time. All times are multiplied by `pace`.
+
+    The same seed and amounts give the same faults.
+    """
     rng = random.Random(seed)
     span = amounts.seconds
 
     def moments(count: int) -> list[float]:
-        """Spread over the run, each somewhere in its share of it."""
+        """Return moments over the run, each at random within its share of it."""
         return [span * (number + rng.random()) / count for number in range(count)]
 
     events = [Event(at, "kill -9", rng.randrange(SLOTS)) for at in moments(amounts.kills)]
@@ -72,4 +75,5 @@ def draw(seed: int, amounts: Amounts) -> list[Event]:
     events += [Event(at, "database away", lasts=rng.uniform(3, 9)) for at in moments(amounts.outages)]
     for at in moments(amounts.text_kills):
         events.append(Event(at, "text process killed", rng.choice(ALL_ROLES)))
-    return sorted(events, key=lambda event: event.at)
+    paced = [replace(event, at=pace * event.at, lasts=pace * event.lasts) for event in events]
+    return sorted(paced, key=lambda event: event.at)

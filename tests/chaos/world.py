@@ -38,13 +38,13 @@ class Sent(NamedTuple):
 
 @dataclass
 class World:
-    """What is fed, in that order, and what of it should be counted."""
+    """The records that are fed, in order, and those that should be counted."""
 
     stream: list[Sent] = field(default_factory=list)
     first: list[Sent] = field(default_factory=list)
     """customers and feedback, sent while the stream begins"""
     truth: list[bytes] = field(default_factory=list)
-    """every distinct `EnrichedPost` that the stream amounts to"""
+    """every distinct `EnrichedPost` of the stream"""
     duplicates: int = 0
     displaced: int = 0
     customers: list[bytes] = field(default_factory=list)
@@ -60,18 +60,10 @@ def build(
     authors: int,
     posts: int,
 ) -> World:
-    """Real posts (before enrichment) and generated ones (after it, their labels known)."""
+    """Build a world of real posts, not yet enriched, and of generated ones whose labels are known."""
     rng = random.Random(seed)
     world = World()
-    ordered: list[tuple[float, Sent]] = []
-    for value in real:
-        at = msgspec.json.decode(value)["created_at"]
-        routed = lines.route(value)
-        ordered.append((datetime.fromisoformat(at).timestamp(), Sent(routed.topic, routed.key, value)))
-    enricher = Enricher(settings.brands, settings.lawful)
-    enriched = enricher.enrich([Raw(value, 2_000_000_000_000) for value in real])
-    world.truth += [result.value for result in enriched if isinstance(result, Enriched)]
-
+    ordered = _real(world, settings, real)
     for author in _authors(rng, authors, [brand.name for brand in settings.brands]):
         share = max(1, round(author.share * posts))
         for number in range(share):
@@ -80,45 +72,67 @@ def build(
                 value = encode(version)
                 world.truth.append(value)
                 ordered.append((at, Sent(topics.ENRICHED, author.key, value)))
-        if rng.random() < 0.4:
-            customer = {
-                "customer_id": f"c-{author.name}",
-                "handles": [{"platform": "x", "handle": author.name.upper()}],
-                "orders": rng.randrange(4),
-                "do_not_contact": rng.random() < 0.05,
-            }
-            world.customers.append(msgspec.json.encode(customer))
-        if rng.random() < 0.03:
-            decision = rng.choice(["accepted", "declined", "contacted"])
-            feedback = {
-                "key": f"{author.brand}/x:{author.name}",
-                "decision": decision,
-                "at": "2015-02-01T00:00:00Z",
-            }
-            world.feedback.append(msgspec.json.encode(feedback))
+        _add_facts(world, rng, author)
     world.customers += customers
     for value in (*world.customers, *world.feedback):
         routed = lines.route(value)
         world.first.append(Sent(routed.topic, routed.key, value))
-
     ordered.sort(key=lambda one: one[0])
+    world.stream = _disordered(world, rng, [sent for _, sent in ordered])
+    return world
+
+
+def _real(world: World, settings: Settings, real: Sequence[bytes]) -> list[tuple[float, Sent]]:
+    """Add real posts to the truth. Return them with their times."""
+    enricher = Enricher(settings.brands, settings.lawful)
+    enriched = enricher.enrich([Raw(value, 2_000_000_000_000) for value in real])
+    world.truth += [result.value for result in enriched if isinstance(result, Enriched)]
+    timed = []
+    for value in real:
+        at = msgspec.json.decode(value)["created_at"]
+        routed = lines.route(value)
+        timed.append((datetime.fromisoformat(at).timestamp(), Sent(routed.topic, routed.key, value)))
+    return timed
+
+
+def _add_facts(world: World, rng: random.Random, author: "_Author") -> None:
+    """Add a customer record and feedback about an author, for some authors."""
+    if rng.random() < 0.4:
+        customer = {
+            "customer_id": f"c-{author.name}",
+            "handles": [{"platform": "x", "handle": author.name.upper()}],
+            "orders": rng.randrange(4),
+            "do_not_contact": rng.random() < 0.05,
+        }
+        world.customers.append(msgspec.json.encode(customer))
+    if rng.random() < 0.03:
+        decision = rng.choice(["accepted", "declined", "contacted"])
+        feedback = {
+            "key": f"{author.brand}/x:{author.name}",
+            "decision": decision,
+            "at": "2015-02-01T00:00:00Z",
+        }
+        world.feedback.append(msgspec.json.encode(feedback))
+
+
+def _disordered(world: World, rng: random.Random, ordered: list[Sent]) -> list[Sent]:
+    """Return records with some delayed by up to ten days and some sent twice."""
     order = []
-    for place, (_, sent) in enumerate(ordered):
+    for number, sent in enumerate(ordered):
         delay = 0.0
         if rng.random() < DISPLACED:
-            delay = rng.random() * len(ordered) / DAYS * 10  # up to ten days later than it was written
+            delay = rng.random() * len(ordered) / DAYS * 10
             world.displaced += 1
-        order.append((place + delay, sent))
+        order.append((number + delay, sent))
         if rng.random() < DUPLICATES:
-            order.append((place + rng.random() * len(ordered) / 10, sent))
+            order.append((number + rng.random() * len(ordered) / 10, sent))
             world.duplicates += 1
-    world.stream = [sent for _, sent in sorted(order, key=lambda one: one[0])]
-    return world
+    return [sent for _, sent in sorted(order, key=lambda one: one[0])]
 
 
 @dataclass
 class _Author:
-    """An author of the generated part, with a leaning of their own."""
+    """A generated author with an inclination to praise of their own."""
 
     name: str
     brand: str
@@ -132,7 +146,7 @@ class _Author:
         return author_key("x", self.name).encode()
 
     def versions(self, rng: random.Random, number: int, at: float) -> list[EnrichedPost]:
-        """A post, and sometimes an edit or the deletion of it."""
+        """Return a post and, for some, an edit or the deletion of it."""
         first = self._said(rng, number, at)
         drawn = rng.random()
         if drawn < REVISED:
@@ -175,7 +189,7 @@ class _Author:
 
 
 def _authors(rng: random.Random, count: int, brands: list[str]) -> list[_Author]:
-    """Few write much (about a post a day), many write once."""
+    """Draw authors: few write much (about a post a day), many write once."""
     weights = [min(30.0, rng.paretovariate(1.2)) for _ in range(count)]
     total = sum(weights)
     return [

@@ -23,6 +23,7 @@ from tests.bundled import looser
 from tests.commands import superfan
 from tests.malformed import malformed
 from tests.running import environment, feed, feed_keyed, settings_for, wait_until_done, worker, written
+from tests.waiting import STUCK, until
 
 ROOT = Path(__file__).parents[2]
 README = "\n".join((ROOT / name).read_text() for name in ("README.md", "streams/README.md"))
@@ -197,8 +198,9 @@ def test_tail_follows_the_topic(env: dict[str, str], settings: Settings, yardsti
         assert tail.stderr is not None
         assert b"Following" in tail.stderr.readline()
         key, value = next((r.key, r.value) for r in records(settings, "candidates") if r.value)
-        waiting = Thread(target=lambda: lines_read.append(tail.stdout.readline()))
         lines_read: list[bytes] = []
+        stdout = tail.stdout
+        waiting = Thread(target=lambda: lines_read.append(stdout.readline()))
         waiting.start()
         while not lines_read:  # it says that it follows a moment before it stands at the end
             feed_keyed(settings, "candidates", [(key, b"no record"), (key, None), (key, value)])
@@ -209,7 +211,7 @@ def test_tail_follows_the_topic(env: dict[str, str], settings: Settings, yardsti
             (key.decode(), json.loads(value)["state"]),
         ]
         tail.terminate()
-        _, said = tail.communicate(timeout=20)
+        _, said = tail.communicate(timeout=STUCK)
         assert tail.returncode == 0, said
         assert b"is not a candidate" in said
 
@@ -368,10 +370,7 @@ def test_a_worker_writes_nothing_where_it_runs(
     here = tmp_path / "here"
     here.mkdir()
     with worker(settings, tmp_path / "worker.log", "sink", within=("env", "-C", str(here))) as running:
-        deadline = time.monotonic() + 60
-        while "Worker started" not in running.said():
-            assert time.monotonic() < deadline, running.said()
-            time.sleep(0.1)
+        until(lambda: "Worker started" in running.said(), running.said)
         assert running.terminate() == 0
     assert list(here.iterdir()) == []
 
@@ -490,7 +489,7 @@ def test_a_comparison_is_a_table_for_people_and_rows_for_programs(
     (tmp_path / "customers.jsonl").write_bytes(b"\n".join(customers))
     (tmp_path / "strict.toml").write_text(looser().replace("positive_days = 1", "positive_days = 3"))
     (tmp_path / "candidate.toml").write_text(looser())
-    asked = ("backtest", "--config", "strict.toml", "--compare", "candidate.toml")
+    asked: tuple[str, ...] = ("backtest", "--config", "strict.toml", "--compare", "candidate.toml")
     asked += ("--posts", "posts.jsonl", "--customers", "customers.jsonl", "--out", "results")
     read = superfan(*asked, env=env, cwd=tmp_path)
     assert read.returncode == 0, read.stderr
@@ -577,7 +576,7 @@ def test_the_broker_command_runs_until_it_is_told_to_stop(tmp_path: Path) -> Non
     assert process.stderr is not None
     assert b"kafka://127.0.0.1:" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=STUCK)
     assert process.returncode == 0
     assert b"Stopped" in said
 

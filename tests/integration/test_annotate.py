@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 import pytest
 
 from streams.settings import DEMO_CONFIG
+from tests.waiting import STUCK
 
 Process = subprocess.Popen[bytes]
 
@@ -55,7 +56,7 @@ def test_each_line_is_answered_while_the_pipe_is_open(annotate: Process) -> None
     (long,) = ask(annotate, json.dumps({"text": "so good " * 100_000}).encode() + b"\n")
     assert long["truncated"]
     annotate.send_signal(signal.SIGINT)
-    out, err = annotate.communicate(timeout=60)
+    out, err = annotate.communicate(timeout=STUCK)
     assert (annotate.returncode, out, err) == (130, b"", b"")
 
 
@@ -66,5 +67,5 @@ def test_nobody_reads_the_answers_any_more(annotate: Process) -> None:
     stdin = cast(IO[bytes], annotate.stdin)
     stdin.write(b'{"text": "two"}\n')
     stdin.flush()
-    assert annotate.wait(timeout=60) == 0
+    assert annotate.wait(timeout=STUCK) == 0
     assert cast(IO[bytes], annotate.stderr).read() == b""

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from models.rejection import Dropped, DropReason, Reason, Rejected
 from nlp.enrichment import Enricher
 from nlp.records import Raw, Result
 from streams.agents.annotators import Annotators
+from tests.waiting import until
 
 
 class Fragile(Enricher):
@@ -33,7 +33,7 @@ class Fragile(Enricher):
 def test_a_record_that_kills_its_child_is_found_and_the_others_are_unharmed() -> None:
     """The batch is halved until the culprit is alone; batches beside it lose nothing."""
 
-    async def run() -> tuple[list[list[Result]], int]:
+    async def run() -> tuple[tuple[list[Result], list[Result]], int]:
         pool = Annotators(partial(Fragile, b"poison"), processes=1)
         await pool.start()
         batch = [Raw(b"poison" if n == 5 else b"good", 0) for n in range(8)]
@@ -96,10 +96,7 @@ def test_children_end_with_their_parent_even_if_it_is_killed() -> None:
     assert child.exists()
     held.kill()
     held.communicate()
-    deadline = time.monotonic() + 20
-    while child.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not child.exists()
+    until(lambda: not child.exists(), f"the end of {child}")
 
 
 _HOLD = """

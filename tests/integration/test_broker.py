@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from streams.broker.download import BrokerError
 from streams.broker.embedded import Broker, embedded_broker
 from tests.commands import in_namespace
 from tests.running import settings_for
+from tests.waiting import STUCK, stretched, until
 
 BROKER = [sys.executable, "-m", "streams", "broker", "--port", "0"]
 
@@ -132,7 +132,7 @@ def test_a_small_disk_is_a_clear_error(tmp_path: Path) -> None:
         "--mount", "sh", "-c", 'mount -t tmpfs -o size=40m none "$0" && exec "$@" --data-dir "$0"'
     )
     done = subprocess.run(
-        [*command, str(tmp_path), *BROKER], capture_output=True, text=True, timeout=60, check=False
+        [*command, str(tmp_path), *BROKER], capture_output=True, text=True, timeout=STUCK, check=False
     )
     assert done.returncode == 1
     assert f"The disk of {tmp_path} is full" in done.stderr
@@ -152,7 +152,7 @@ def test_it_starts_as_the_first_process_of_a_container(tmp_path: Path) -> None:
     inner = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     if inner:
         os.kill(int(inner[0]), signal.SIGTERM)
-    code = process.wait(30)
+    code = process.wait(STUCK)
     _close(process)
     assert "kafka://127.0.0.1" in said
     assert code == 0
@@ -162,9 +162,9 @@ def test_sigterm_stops_it_cleanly(tmp_path: Path) -> None:
     """`superfan broker` ends with code 0 on SIGTERM, and its broker with it."""
     process, pid = _foreground(tmp_path)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(STUCK) == 0
     _close(process)
-    assert _gone(pid)
+    until(lambda: _gone(pid), "the end of Java")
 
 
 def test_sigterm_breaks_off_a_fetch(tmp_path: Path) -> None:
@@ -180,11 +180,9 @@ def test_sigterm_breaks_off_a_fetch(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until((tmp_path / "begun").exists, "the fetch")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(stretched(10)) == 0
     _close(process)
     assert not [entry.name for entry in (tmp_path / "cache").iterdir() if entry.is_dir()]
 
@@ -196,7 +194,7 @@ def test_a_killed_parent_takes_the_broker_along(tmp_path: Path) -> None:
     process.wait()
     _close(process)
     with embedded_broker(tmp_path / "data"):
-        assert _gone(pid)
+        until(lambda: _gone(pid), "the end of Java")
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -220,14 +218,12 @@ def _close(process: "subprocess.Popen[str]") -> None:
         process.stderr.close()
 
 
-def _gone(pid: int, within: float = 30) -> bool:
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        stat = Path(f"/proc/{pid}/stat")
-        if not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
-            return True
-        time.sleep(0.1)
-    return False
+def _gone(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rsplit(")", 1)[1].split()[0] == "Z"
 
 
 def _round_trip(broker: Broker, topic: str, value: bytes) -> None:
@@ -240,13 +236,16 @@ def _send(broker: Broker, topic: str, value: bytes) -> None:
     admin.create_topics([NewTopic(topic, 1, 1)], wait_for_metadata=True)
     admin.close()
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
-    producer.send(topic, value).get(timeout=30)
+    producer.send(topic, value).get(timeout=STUCK)
     producer.close()
 
 
 def _read(broker: Broker, topic: str) -> bytes:
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=20_000
+        topic,
+        bootstrap_servers=broker.bootstrap,
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=round(1000 * STUCK),
     )
     try:
         return bytes(next(consumer).value)

@@ -11,7 +11,7 @@ from models.dead_letter import MAX_PAYLOAD, dead_letter
 from models.record import encode
 from models.rejection import Reason, Rejected
 from streams.broker import admin, dead_letters, feeding
-from streams.broker.dead_letters import Outcome, ReplayError, replay
+from streams.broker.dead_letters import Outcome, Replayed, ReplayError, replay
 from streams.broker.embedded import Broker
 from streams.broker.reading import records
 from streams.settings import Settings
@@ -86,7 +86,7 @@ def test_what_would_be_rejected_again_stops_the_replay_or_is_left_out(settings: 
         ("mentions", 8, None, None),
     ]
     reject(settings, ("mentions", 0, None, post(0)), *bad, ("mentions", 9, None, post(9)))
-    rows = []
+    rows: list[Replayed] = []
     with pytest.raises(ReplayError, match="mentions/0/1 would be rejected again"):
         rows.extend(row for row in replay(settings))
     assert there(settings, "mentions") == [(None, post(0))]

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from streams.roles import Role
 from streams.settings import Settings
 from tests.authors import enriched
 from tests.running import feed_keyed, settings_for, wait_until_done
+from tests.waiting import stretched, until_async
 
 
 def counted(settings: Settings) -> int:
@@ -39,8 +39,8 @@ async def run_until_done(settings: Settings) -> None:
 
 
 def wait_until_profiled(settings: Settings) -> None:
-    """Returns when the profile role has committed all there is."""
-    wait_until_done(settings, roles={Role.PROFILE}, limit=60)
+    """Return when the profile role has committed all there is."""
+    wait_until_done(settings, roles={Role.PROFILE})
 
 
 def test_records_fetched_while_recovery_ends_are_counted(
@@ -95,10 +95,10 @@ def test_what_was_never_committed_is_read_again_after_a_rebalance(
         nonlocal stuck
         first = await start(settings, step, tmp_path)
         feed_keyed(settings, "late", [(b"%d" % n, b"v") for n in range(20)])
-        await until(lambda: len(begun) == 20)
+        await until_async(lambda: len(begun) == 20)
         stuck = False
         second = await start(settings, step, tmp_path)
-        await until(lambda: len(set(begun[20:])) == 20)
+        await until_async(lambda: len(set(begun[20:])) == 20)
         for app in (second, first):
             await app.delivery.stop()
             await app.stop()
@@ -113,7 +113,7 @@ async def start(settings: Settings, step: delivery.Step, folder: Path) -> delive
         "rebalancing",
         window=100,
         drain_timeout=1.0,
-        session=6.0,
+        session=stretched(6.0),
         bootstrap=settings.bootstrap,
         broker=settings.broker_url,
         canonical_url=f"http://worker-{uuid.uuid4().hex}",
@@ -135,10 +135,3 @@ async def start(settings: Settings, step: delivery.Step, folder: Path) -> delive
     await app.start()
     app.delivery.start()
     return app
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Returns when it has come true."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 -- what is looked at says nothing by itself
-            await asyncio.sleep(0.05)

@@ -8,6 +8,7 @@ from pathlib import Path
 from models.record import encode
 from models.store import Store
 from tests.running import differences, without_revision, written
+from tests.waiting import STUCK
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,7 @@ def test_make_demo_ends_by_itself_with_the_board_of_the_backtest(tmp_path: Path,
         ["make", "-s", "-C", str(ROOT), "demo", f"DEMO_ARGS=--store {store} --report {report}"],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=STUCK,
         check=False,
     )
     said = done.stdout + done.stderr

@@ -26,6 +26,7 @@ from streams.roles import Role
 from streams.settings import DEMO_CONFIG, Settings, load
 from tests.databases import PostgreSQL, postgresql
 from tests.running import environment, settings_for, wait_until_done, worker
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_A_BROKER = "kafka://127.0.0.1:9"
@@ -149,9 +150,7 @@ def test_a_role_that_is_far_behind_is_found_though_it_has_a_worker(
     long = {"SUPERFAN_WORKER__SESSION_TIMEOUT": "300"}
     with worker(settings, tmp_path / "worker.log", "sink", **long) as running:
         told = "1 worker, 4 of 4 partitions; nothing waits"
-        deadline = time.monotonic() + 120
-        while told not in {finding.found for finding in diagnose(settings)}:
-            assert time.monotonic() < deadline, running.said()
+        until(lambda: told in {finding.found for finding in diagnose(settings)}, running.said)
         running.process.send_signal(signal.SIGSTOP)
         client = KafkaProducer(bootstrap_servers=settings.bootstrap)
         client.send(topics.PROFILES, b"{}", key=b"k", timestamp_ms=round(time.time() * 1000) - 660_000)

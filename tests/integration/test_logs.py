@@ -27,6 +27,7 @@ from tests.running import (
     wait_until_done,
     worker,
 )
+from tests.waiting import until
 
 MARK = "zq7private"
 HOSTILE = f'{MARK} \n{{"level": "error"}}\r\x1b[31m\u2028\u202e@{MARK} <script> %s {{0}} \\'
@@ -125,11 +126,8 @@ def test_the_level_that_is_set_is_the_least_that_is_said(level: str, said: bool,
     exporter = SuperfanProcess(
         settings, tmp_path / "log", "exporter", "--port", port, SUPERFAN_LOG_LEVEL=level
     )
-    deadline = time.monotonic() + 60
     try:
-        while get(f"http://127.0.0.1:{port}/live")[0] == 0:
-            assert time.monotonic() < deadline, exporter.said()
-            time.sleep(0.1)
+        until(lambda: get(f"http://127.0.0.1:{port}/live")[0], exporter.said)
     finally:
         ended = exporter.terminate()
     assert ended == 0

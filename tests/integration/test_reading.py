@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_dead_letters_come_newest_first(
     producer.close()
     monkeypatch.setattr(reading, "CHUNK", 2)
 
-    def offsets(**asked: object) -> list[int]:
+    def offsets(**asked: Any) -> list[int]:
         return [row["offset"] for row in reading.read_dead_letters(settings, **asked)]
 
     assert offsets() == [*range(19, -1, -1)]

@@ -31,6 +31,7 @@ from models.store.tables import Base
 from tests.authors import outputs
 from tests.databases import PostgreSQL, postgresql
 from tests.unit.models.test_decision import FAN
+from tests.waiting import STUCK, until
 
 PROFILE, CANDIDATE = outputs(list(FAN))[0]
 assert CANDIDATE is not None
@@ -79,6 +80,7 @@ def profile(revision: int, key: str = PROFILE.key, score: float = 50.0) -> Profi
 
 def candidate(**changes: object) -> Candidate:
     """A candidate with changes."""
+    assert isinstance(CANDIDATE, Candidate)
     return msgspec.structs.replace(CANDIDATE, **changes)
 
 
@@ -161,7 +163,8 @@ def test_batches_are_no_different_from_one_change_after_the_other(
         batch = changes[start : start + size]
         applied = store.apply(batch)
         assert applied.written + applied.stale == sum(not isinstance(change, Delete) for change in batch)
-    found = {(type(r), r.key): r.revision for r in (*store.profiles(), *store.candidates())}
+    stored: list[Profile | Candidate] = [*store.profiles(), *store.candidates()]
+    found = {(type(record), record.key): record.revision for record in stored}
     assert found == expected
 
 
@@ -341,7 +344,7 @@ def test_processes_may_migrate_at_once(url: str) -> None:
     processes = [
         subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE) for _ in range(4)
     ]
-    said = [process.communicate(timeout=60)[1].decode() for process in processes]
+    said = [process.communicate(timeout=STUCK)[1].decode() for process in processes]
     assert [(process.returncode, text) for process, text in zip(processes, said, strict=True)] == [
         (0, "")
     ] * 4
@@ -547,11 +550,13 @@ def test_restarts_in_the_middle_of_writes_lose_nothing(server: PostgreSQL) -> No
                 written.extend(batch)
 
     def wait_for_more(of: list[Any]) -> None:
-        before, deadline = len(of), time.monotonic() + 30
-        while len(of) == before:
-            assert time.monotonic() < deadline
+        before = len(of)
+
+        def grown() -> bool:
             assert not writing.done(), writing.exception()
-            time.sleep(0.01)
+            return len(of) > before
+
+        until(grown, every=0.01)
 
     with closing(Store(server.new_database())) as store, ThreadPoolExecutor(1) as pool:
         store.migrate()
@@ -567,7 +572,7 @@ def test_restarts_in_the_middle_of_writes_lose_nothing(server: PostgreSQL) -> No
             wait_for_more(written)
         finally:
             enough.set()
-        writing.result(60)
+        writing.result(STUCK)
         assert {p.key for p in store.profiles()} == {p.key for p in written}
 
 

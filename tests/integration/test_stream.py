@@ -1,20 +1,32 @@
 """The whole bundled stream through a real Kafka, against a backtest of the same file."""
 
 import random
-import time
 from collections import Counter
 from pathlib import Path
 
 from models.store import Store
 from streams.broker import admin
 from streams.broker.embedded import Broker
+from streams.broker.lag import lag
 from streams.broker.reading import read_dead_letters
+from streams.roles import ROLES, Role
+from streams.settings import Settings
 from tests.malformed import malformed
-from tests.running import compacted, differences, feed, settings_for, wait_until_done, worker, written
+from tests.running import (
+    compacted,
+    differences,
+    feed,
+    settings_for,
+    short_session,
+    wait_until_done,
+    worker,
+    written,
+)
+from tests.waiting import until
 
 
-def assert_same(settings, yardstick: Path) -> None:
-    """Profiles and candidates on the topics and in the store are the backtest's, record for record."""
+def assert_same(settings: Settings, yardstick: Path) -> None:
+    """Assert that profiles and candidates, on the topics and in the store, equal those of the backtest."""
     profiles, candidates = written(yardstick, "profiles"), written(yardstick, "candidates")
     assert differences(compacted(settings, "profiles"), profiles) == []
     assert differences(compacted(settings, "candidates"), candidates) == []
@@ -63,13 +75,16 @@ def test_a_worker_killed_in_the_middle_leaves_the_same_result(
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
-    # The group waits for the dead member as long as its session lasts.
-    short = {"SUPERFAN_WORKER__SESSION_TIMEOUT": "6", "SUPERFAN_WORKER__DELIVERY_TIMEOUT": "4"}
+    short = short_session()  # the group waits for the dead member as long as its session lasts
     with worker(settings, tmp_path / "first.log", **short) as first:
         feed(settings, customers)
-        feed(settings, posts)
-        half_way(settings)
+        half = len(posts) // 2
+        feed(settings, posts[:half])
+        wait_until_enriched(settings, half // 2)
+        feed(settings, posts[half:])
         first.kill()
+        with admin.admin_client(settings) as client:
+            assert lag(client, settings.topics.partitions)[Role.ENRICH].behind, "it was not in the middle"
     with worker(settings, tmp_path / "second.log", **short) as second:
         wait_until_done(settings, second)
         assert second.terminate() == 0, second.said()
@@ -86,46 +101,37 @@ def test_two_workers_share_the_partitions_and_give_the_same_result(
     with worker(settings, tmp_path / "first.log") as first:
         feed(settings, customers)
         feed(settings, posts[: len(posts) // 2])
-        half_way(settings, share=0.2)
+        wait_until_enriched(settings, len(posts) // 10)
         with worker(settings, tmp_path / "second.log") as second:
             feed(settings, posts[len(posts) // 2 :])
-            shares = members(settings)
+            wait_for_members(settings, 2)
             wait_until_done(settings, first, second)
             assert second.terminate() == 0, second.said()
         assert first.terminate() == 0, first.said()
-    assert shares == {"superfan-enrich": 2, "superfan-profile": 2, "superfan-sink": 2}
     assert_same(settings, yardstick)
 
 
-def half_way(settings, share: float = 0.4) -> None:
-    """Returns when this share of the posts is enriched and some profiles are out."""
-    from streams.broker.lag import lag
-    from streams.roles import Role
-
-    deadline = time.monotonic() + 120
+def wait_until_enriched(settings: Settings, count: int) -> None:
+    """Return when so many posts are enriched and the first profiles are out."""
     with admin.admin_client(settings) as client:
-        while time.monotonic() < deadline:
+
+        def reached() -> bool:
             now = lag(client, settings.topics.partitions)
-            enrich = now[Role.ENRICH]
-            if enrich.total and enrich.behind < (1 - share) * enrich.total and now[Role.SINK].total > 100:
-                assert enrich.behind, "the stream was faster than the test"
-                return
-            time.sleep(0.05)
-    raise AssertionError("the worker did not get half way")
+            return now[Role.ENRICH].total - now[Role.ENRICH].behind >= count and now[Role.SINK].total > 100
+
+        until(reached, f"{count} posts enriched", every=0.05)
 
 
-def members(settings) -> dict[str, int]:
-    """How many members of each group hold partitions; waits until each has two."""
-    from streams.roles import ROLES
-
+def wait_for_members(settings: Settings, count: int) -> None:
+    """Return when every group is stable and has so many members."""
     groups = [spec.group for spec in ROLES.values()]
-    deadline = time.monotonic() + 90
-    counts: dict[str, int] = {}
     with admin.admin_client(settings) as client:
-        while time.monotonic() < deadline:
+
+        def complete() -> bool:
             found = client.describe_groups(groups)
-            counts = {group: len(found[group]["members"]) for group in groups}
-            if all(found[g]["group_state"] == "Stable" for g in groups) and min(counts.values()) > 1:
-                return counts
-            time.sleep(0.3)
-    return counts
+            return all(
+                found[group]["group_state"] == "Stable" and len(found[group]["members"]) == count
+                for group in groups
+            )
+
+        until(complete, f"{count} members in each group")

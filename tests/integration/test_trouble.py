@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -32,21 +31,12 @@ from tests.running import (
     feed,
     feed_keyed,
     settings_for,
+    short_session,
     wait_until_done,
     worker,
     written,
 )
-
-
-def until(condition: Callable[[], bool], limit: float = 90) -> None:
-    """Returns when something has come about."""
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.3)
-
-
-QUICK = {"SUPERFAN_WORKER__SESSION_TIMEOUT": "6", "SUPERFAN_WORKER__DELIVERY_TIMEOUT": "3"}
+from tests.waiting import STUCK, stretched, until
 
 
 def test_a_topic_full_of_bad_records_stops_the_worker_with_a_clear_error(
@@ -58,7 +48,7 @@ def test_a_topic_full_of_bad_records_stops_the_worker_with_a_clear_error(
         admin.apply(client, settings)
     feed(settings, [value for value, _ in malformed(3000)], topic="mentions")
     with worker(settings, tmp_path / "worker.log") as running:
-        assert running.process.wait(90) == 1, running.said()
+        assert running.process.wait(STUCK) == 1, running.said()
         said = " ".join(running.said().split())
     assert "of the last 1000 records were rejected" in said
     assert "superfan dead-letters list" in said
@@ -71,7 +61,7 @@ def test_a_state_that_cannot_be_read_is_named_with_what_to_do(own_broker: Broker
         admin.apply(client, settings)
     feed_keyed(settings, changelog("authors"), [(b"x:1", b"\x01" * 20), (b"x:2", b"no state at all")])
     with worker(settings, tmp_path / "worker.log", "profile") as running:
-        assert running.process.wait(90) == 1, running.said()
+        assert running.process.wait(STUCK) == 1, running.said()
         said = " ".join(running.said().split())
     assert "superfan-profile-authors-changelog, partition 0, offset 1: the state has format" in said
     assert "do not delete the changelog" in said
@@ -89,14 +79,15 @@ def test_a_broker_and_a_database_that_go_away_and_come_back_change_nothing(
         settings = settings_for(first, database.new_database())
         with admin.admin_client(settings) as client:
             admin.apply(client, settings)
-        with worker(settings, tmp_path / "worker.log", **QUICK) as running:
+        with worker(settings, tmp_path / "worker.log", **short_session()) as running:
             feed(settings, few[:2000])
             until(lambda: "Worker started" in running.log.read_text())
             database.stop()
             until(lambda: "The store is away" in running.log.read_text())
             feed(settings, few[2000:])
             first.stop()
-            time.sleep(5)  # longer than a delivery may take: what was in flight has failed
+            # What is in flight has failed when the worker has noticed.
+            until(lambda: "starting again" in running.log.read_text())
             database.start()
             with embedded_broker(tmp_path / "broker", port=first.port):
                 wait_until_done(settings, running)
@@ -152,7 +143,7 @@ def test_a_worker_told_to_stop_twice_stops_once_and_in_order(
         first.process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
         first.process.send_signal(signal.SIGTERM)
-        assert first.process.wait(settings.worker.drain_timeout + 10) == 0, first.said()
+        assert first.process.wait(settings.worker.drain_timeout + stretched(10)) == 0, first.said()
     with worker(settings, tmp_path / "second.log") as second:
         wait_until_done(settings, second)
         assert second.terminate() == 0, second.said()
@@ -164,12 +155,12 @@ def test_a_worker_stops_in_time_though_its_broker_is_away(tmp_path: Path) -> Non
     """SIGTERM while nothing answers: exit 0 within the drain time and a moment; nothing waits for ever."""
     with embedded_broker(tmp_path / "broker") as running:
         settings = settings_for(running, f"sqlite:///{tmp_path}/store.db")
-        with worker(settings, tmp_path / "worker.log", **QUICK) as process:
+        with worker(settings, tmp_path / "worker.log", **short_session()) as process:
             until(lambda: "Worker started" in process.log.read_text())
             running.stop()
             time.sleep(2)
             process.process.send_signal(signal.SIGTERM)
-            assert process.process.wait(settings.worker.drain_timeout + 15) == 0, process.said()
+            assert process.process.wait(settings.worker.drain_timeout + stretched(15)) == 0, process.said()
 
 
 def test_a_worker_ends_though_its_broker_dies_in_the_moment_of_stopping(
@@ -184,17 +175,18 @@ def test_a_worker_ends_though_its_broker_dies_in_the_moment_of_stopping(
         settings = settings_for(first, f"sqlite:///{tmp_path}/store.db")
         with admin.admin_client(settings) as client:
             admin.apply(client, settings)
+        drain = stretched(4)
         with worker(
-            settings, tmp_path / "first.log", SUPERFAN_WORKER__DRAIN_TIMEOUT="4", **QUICK
+            settings, tmp_path / "first.log", SUPERFAN_WORKER__DRAIN_TIMEOUT=str(drain), **short_session()
         ) as stopping:
             feed(settings, few)
             wait_until_published(settings, 100)
             first.process.kill()
             stopping.process.send_signal(signal.SIGTERM)
-            assert stopping.process.wait(4 + 10 + 5) in {0, 1}, stopping.said()
+            assert stopping.process.wait(drain + stretched(10 + 5)) in {0, 1}, stopping.said()
     with (
         embedded_broker(tmp_path / "broker", port=first.port),
-        worker(settings, tmp_path / "next.log", **QUICK) as after,
+        worker(settings, tmp_path / "next.log", **short_session()) as after,
     ):
         wait_until_done(settings, after)
         assert after.terminate() == 0, after.said()
@@ -230,11 +222,11 @@ def test_a_paused_worker_comes_back_and_changes_nothing(
         settings = settings_for(own_broker, database.new_database())
         with admin.admin_client(settings) as client:
             admin.apply(client, settings)
-        with worker(settings, tmp_path / "paused.log", **QUICK) as paused:
+        with worker(settings, tmp_path / "paused.log", **short_session()) as paused:
             feed(settings, few)
             wait_until_published(settings, 200)
             paused.process.send_signal(signal.SIGSTOP)
-            with worker(settings, tmp_path / "other.log", **QUICK) as other:
+            with worker(settings, tmp_path / "other.log", **short_session()) as other:
                 wait_until_done(settings, other)
                 paused.process.send_signal(signal.SIGCONT)
                 until(lambda: "starting again" in paused.log.read_text() or idle(settings, members=2))
@@ -252,13 +244,13 @@ def test_a_paused_worker_comes_back_and_changes_nothing(
 
 
 def wait_until_published(settings: Settings, count: int) -> None:
-    """Returns when so many profiles and candidates are out."""
+    """Return when so many profiles and candidates are out."""
     with admin.admin_client(settings) as client:
-        until(lambda: lag(client, settings.topics.partitions)[Role.SINK].total > count)
+        until(lambda: lag(client, settings.topics.partitions)[Role.SINK].total > count, every=0.05)
 
 
 def idle(settings: Settings, *, members: int) -> bool:
-    """Whether the profile group is complete and stable."""
+    """Return whether the profile group is complete and stable."""
     with admin.admin_client(settings) as client:
         group = client.describe_groups([PROFILE_APP])[PROFILE_APP]
     return group["group_state"] == "Stable" and len(group["members"]) == members

@@ -4,7 +4,6 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.waiting import STUCK, until
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -62,10 +63,10 @@ def get(url: str) -> tuple[int, str]:
 
 
 @contextmanager
-def serving(name: str, log: Path, *arguments: str, limit: float = 30) -> Iterator[int]:
+def serving(name: str, log: Path, *arguments: str) -> Iterator[int]:
     """A program of the Prometheus family, once it is ready, on the loopback port that is given; ended behind.
 
-    Fails with its log when it ends before, or is not ready within `limit` seconds.
+    Fails with its log when it ends before, or never gets ready.
     """
     port = free_port()
     with log.open("wb") as out:
@@ -73,15 +74,16 @@ def serving(name: str, log: Path, *arguments: str, limit: float = 30) -> Iterato
             [program(name), *arguments, f"--web.listen-address=127.0.0.1:{port}"], stdout=out, stderr=out
         )
     try:
-        deadline = time.monotonic() + limit
-        while get(f"http://127.0.0.1:{port}/-/ready")[0] != 200:
+
+        def ready() -> bool:
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
+            return get(f"http://127.0.0.1:{port}/-/ready")[0] == 200
+
+        until(ready, log.read_text)
         yield port
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(STUCK)
 
 
 class Prometheus:

@@ -12,13 +12,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from tests import waiting
 from tests.malformed import kinds
 from tests.ops.programs import run
 from tests.ops.stack import Stack, stack
 from tests.ops.test_rules import BOARDS, RULES, queries
 from tests.running import worker
 
-pytestmark = pytest.mark.timeout(900)  # as long as it may take where the machine has much else to do
 ENDPOINTS = ("enrich", "profile", "sink", "exporter")
 
 
@@ -29,12 +29,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-def until(wrong: Callable[[], object], limit: float = 240) -> None:
-    """Returns when nothing is wrong any more."""
-    deadline = time.monotonic() + limit
-    while found := wrong():
-        assert time.monotonic() < deadline, found
-        time.sleep(0.3)
+def until(wrong: Callable[[], object]) -> None:
+    """Return when nothing is wrong any more; `wrong` returns what is."""
+    found: object = None
+
+    def right() -> bool:
+        nonlocal found
+        found = wrong()
+        return not found
+
+    waiting.until(right, lambda: found, every=0.3)
 
 
 def test_every_query_of_every_dashboard_returns_data(live: Stack) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.author import CountedPost, Event, Fold
+from models.candidate import State
 from models.comparison import ON_BOARD, Comparison, Difference, board_change
 from models.customer import Customer
 from models.facts import CustomerLink
@@ -179,7 +180,9 @@ def test_a_brand_that_only_one_side_knows_has_a_judgement_on_that_side_only() ->
         ("watch", None, "agree"),
     ],
 )
-def test_the_board_has_candidates_and_those_who_were_accepted(before, after, change: str) -> None:
+def test_the_board_has_candidates_and_those_who_were_accepted(
+    before: State | None, after: State | None, change: str
+) -> None:
     """Who is watched, cooled or declined is not on it."""
     assert board_change(before, after) == change
 
@@ -195,7 +198,7 @@ def test_the_split_by_component_is_the_textbook_one() -> None:
     known: dict[Component, float] = {name: x for name, x in verdict.components.items() if x is not None}
 
     def share(weights: Weights, name: str) -> float:
-        return getattr(weights, name) / sum(getattr(weights, n) for n in known)
+        return float(getattr(weights, name) / sum(getattr(weights, n) for n in known))
 
     raw = [
         100 * math.prod(x ** share(rules.weights, name) for name, x in known.items())

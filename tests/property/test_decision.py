@@ -21,6 +21,7 @@ from models.candidate import Candidate, Profile
 from models.customer import Customer
 from models.facts import CustomerLink, FeedbackGiven
 from models.rules import Rules
+from models.signals import Trade
 from models.tables import mask
 from tests.authors import opinion
 from tests.oracle import DAY_MS, Judged, Known, Said, judge
@@ -251,6 +252,11 @@ def lives(
     )
 
 
+def _trade(said: Said) -> tuple[Trade, ...]:
+    signals: tuple[tuple[Trade, bool], ...] = (("selling", said.sells), ("staff", said.staff))
+    return tuple(name for name, there in signals if there)
+
+
 def _post(said: Said, bot: bool | None) -> CountedPost:
     return CountedPost(
         post_id=said.post_id,
@@ -274,7 +280,7 @@ def _post(said: Said, bot: bool | None) -> CountedPost:
         reactions=said.reactions,
         fingerprint=said.fingerprint,
         themes=mask(said.themes),
-        trade=tuple(name for name, is_ in (("selling", said.sells), ("staff", said.staff)) if is_),
+        trade=_trade(said),
     )
 
 

@@ -77,8 +77,9 @@ def _mixed(draw: st.DrawFn) -> list[Event]:
 
 
 def read(record: Profile | Candidate) -> dict[str, Any]:
-    """A record as a program elsewhere reads it."""
-    return json.loads(encode(record))
+    """Return a record as another program reads it."""
+    read: dict[str, Any] = json.loads(encode(record))
+    return read
 
 
 def enthusiasm(counts: dict[str, Any]) -> float:
@@ -86,7 +87,7 @@ def enthusiasm(counts: dict[str, Any]) -> float:
     n = counts["positive"] + counts["negative"]
     if not n:
         return 0.0
-    return wilson(counts["positive"], n) * (0.7 + 0.3 * counts["intensity"])
+    return wilson(counts["positive"], n) * (0.7 + 0.3 * float(counts["intensity"]))
 
 
 def wilson(some: float, n: float) -> float:
@@ -100,7 +101,11 @@ def score(components: dict[str, float | None], a: float) -> float:
     """The weighted geometric mean over what is known, times authenticity."""
     known = {name: x for name, x in components.items() if x is not None and name in WEIGHTS}
     total = sum(WEIGHTS[name] for name in known)
-    return 100 * a * math.prod(max(x, 0.02) ** (WEIGHTS[name] / total) for name, x in known.items())
+    return (
+        100
+        * a
+        * math.prod((max(x, 0.02) ** float(WEIGHTS[name] / total) for name, x in known.items()), start=1.0)
+    )
 
 
 @settings(deadline=None, max_examples=150)

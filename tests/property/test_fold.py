@@ -1,12 +1,15 @@
 """The fold against a brute-force oracle that shares no code with it."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.annotation import Label
 from models.author import DELETED, AuthorState, Bio, CountedPost, Event, Fold, Position, Tick
 from models.codec import Codec, version_of
 from models.customer import Customer
@@ -14,7 +17,7 @@ from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
 from models.times import DAY_MS
 from tests.authors import AUTHOR, DAY_0, RULES, fold, opinion, outputs, post
 
-LABELS = ("positive", "neutral", "negative")
+LABELS: tuple[Label, ...] = ("positive", "neutral", "negative")
 
 _opinions = st.builds(
     opinion,
@@ -27,7 +30,7 @@ _opinions = st.builds(
 )
 
 
-_signals = st.fixed_dictionaries(
+_signals: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "following": st.sampled_from([None, 100, 2_000]),
         "reactions": st.sampled_from([None, 0, 40, 5_000_000_000]),
@@ -189,7 +192,7 @@ def test_of_a_post_the_last_version_counts(posts: list[CountedPost], data: st.Da
     }
 
 
-def _counts(events: list[Event]) -> dict[str, tuple[object, object]]:
+def _counts(events: Sequence[Event]) -> dict[str, tuple[object, object]]:
     return {
         profile.brand: (
             profile.as_of,

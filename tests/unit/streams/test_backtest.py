@@ -4,20 +4,20 @@ import gzip
 import io
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from models.times import rfc3339
-from nlp.enrichment import Enricher
+from models.times import DAY_MS, rfc3339
+from nlp.enrichment import Enricher, Raw, Result
 from streams.commands import progress
 from streams.offline import backtest
 from streams.settings import Settings, load
 from streams.sources.lines import FileError, Files
 from streams.views import comparison
-from tests.authors import DAY_0, DAY_MS
+from tests.authors import DAY_0
 
 CONFIG = """
 [[brands]]
@@ -156,8 +156,8 @@ class Counting(Enricher):
 
     read = 0
 
-    def enrich(self, records):
-        """Counts, and enriches."""
+    def enrich(self, records: Iterable[Raw]) -> list[Result]:
+        """Count the records, and enrich them."""
         records = list(records)
         type(self).read += len(records)
         return super().enrich(records)

@@ -47,8 +47,8 @@ def test_prometheus_is_told_what_the_library_would_tell(amounts: list[tuple[str,
     for who, amount in amounts:
         for labels, counters, histograms in pairs:
             for counter, histogram in zip(counters, histograms, strict=True):
-                (counter.labels(who) if labels else counter).inc(amount)
-                (histogram.labels(who) if labels else histogram).observe(amount)
+                (counter.labels(who) if labels else counter).inc(amount)  # type: ignore[attr-defined,union-attr]
+                (histogram.labels(who) if labels else histogram).observe(amount)  # type: ignore[attr-defined,union-attr]
     assert shown(ours) == shown(theirs)
 
 

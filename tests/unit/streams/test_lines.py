@@ -8,6 +8,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,9 @@ from streams.sources.lines import AT_ONCE, FileError, Files, read
 
 MARKED = codecs.BOM_UTF8 + b'{"a": 1}\r\n\n{"a": 2}'
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 
 class Trickle(io.RawIOBase):
     """A stream that gives these pieces, one a read."""
@@ -26,13 +30,13 @@ class Trickle(io.RawIOBase):
         self._pieces = list(filter(None, pieces))
 
     def readable(self) -> bool:
-        """It is."""
+        """Return that it is."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
-        """The next piece, whole."""
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read the next piece, whole."""
         piece = self._pieces.pop(0) if self._pieces else b""
-        buffer[: len(piece)] = piece
+        memoryview(buffer)[: len(piece)] = piece
         return len(piece)
 
 

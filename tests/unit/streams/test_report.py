@@ -1,6 +1,7 @@
 """The page of `superfan report`: everything on it is the record's, and no post can do anything to it."""
 
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from models.author import AuthorState, Event, Fold, Position
 from models.brand import Brand
-from models.candidate import Candidate, Profile
+from models.candidate import Candidate, Profile, Reason, WatchOut
 from models.customer import Customer
 from models.facts import CustomerLink
 from models.rules import Rules
@@ -77,7 +78,7 @@ def hostile() -> list[Event]:
     ]
 
 
-def stored(folder: Path, *authors: tuple[str, list[Event]], rules: Rules = RULES) -> Store:
+def stored(folder: Path, *authors: tuple[str, Sequence[Event]], rules: Rules = RULES) -> Store:
     """A store with what the fold makes of each author."""
     store = Store(f"sqlite:///{folder}/store.db")
     store.migrate()
@@ -134,8 +135,9 @@ def test_every_number_of_a_card_is_the_records(settings: Settings, tmp_path: Pat
     words = seen.words
     card = words[words.index("The cards") : words.index("What is said of each brand")]
     assert candidate.headline in card
-    for told in (*candidate.why, *candidate.watch_outs):
-        assert told.text in card
+    reasons: list[Reason | WatchOut] = [*candidate.why, *candidate.watch_outs]
+    for reason in reasons:
+        assert reason.text in card
     for text in candidate.unknown:
         assert text.lower() in card.lower()
     values = {row[0].split("how ")[0]: row[2:] for row in seen.rows if len(row) >= 3}
@@ -153,9 +155,9 @@ def test_every_number_of_a_card_is_the_records(settings: Settings, tmp_path: Pat
     assert f"{candidate.tier.followers:,} followers" in card
     assert "I love <mark>Acme</mark>" in page
     assert "in 90 days" in card
-    for day, count in profile.days.items():
-        told_of = f"{count.positive} positive, {count.neutral} neutral, {count.negative} negative"
-        assert f"<title>{day}: {told_of}</title>" in page
+    for day, counts in profile.days.items():
+        shown_counts = f"{counts.positive} positive, {counts.neutral} neutral, {counts.negative} negative"
+        assert f"<title>{day}: {shown_counts}</title>" in page
     assert candidate.cost_band is not None
     assert f"{candidate.cost_band.low:,} to {candidate.cost_band.high:,} USD" in card
     assert candidate.expires_at is not None
@@ -165,6 +167,7 @@ def test_every_number_of_a_card_is_the_records(settings: Settings, tmp_path: Pat
 
 def test_the_same_store_gives_the_same_bytes(settings: Settings, tmp_path: Path) -> None:
     """In whatever order the authors came into the store."""
+    authors: list[tuple[str, list[Event]]]
     authors = [(f"x:{n}", [CRM, *(post(10 * n + day, day) for day in range(4))]) for n in range(4)]
     pages = []
     for number, order in enumerate((authors, authors[::-1])):

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.waiting import STUCK
+
 OFTEN = """
 import os, random, signal, threading, time
 from streams.shutdown import Stop
@@ -38,7 +40,7 @@ def test_no_moment_is_a_bad_one_to_be_told() -> None:
     With a `threading.Event` instead of `Stop` it hangs or fails about once in 60 times.
     """
     done = subprocess.run(
-        [sys.executable, "-c", OFTEN], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", OFTEN], capture_output=True, text=True, timeout=STUCK, check=False
     )
     assert done.stdout == "never hung\n", done.stderr
 
@@ -52,7 +54,7 @@ def test_a_process_that_hangs_when_told_to_stop_ends_all_the_same() -> None:
         "    time.sleep(60)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", hanging], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", hanging], capture_output=True, text=True, timeout=STUCK, check=False
     )
     assert done.returncode == 1
     assert "line 4 in <module>" in done.stderr
