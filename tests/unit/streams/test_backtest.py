@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from models.times import DAY_MS, rfc3339
-from nlp.enrichment import Enricher, Raw, Result
+from nlp.enrichment import Enricher
+from nlp.records import Raw, Result
 from streams.commands import progress
 from streams.offline import backtest
 from streams.settings import Settings, load
