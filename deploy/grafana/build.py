@@ -445,7 +445,7 @@ KAFKA = Dashboard(
                 "bytes", {"{{instance}}": 'process_resident_memory_bytes{job="superfan"}'}, width=6,
             ),
             Panel(
-                "Outdated states refused",
+                "Outdated states",
                 "Recovery refused states written by a worker that had lost the partition. Above 0: check the logs "
                 "for pauses longer than the session timeout.",
                 "short", {"since the start": "sum(superfan_stale_states_refused_total)"}, "stat", (1, 10),

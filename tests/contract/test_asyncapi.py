@@ -1,4 +1,4 @@
-"""What is published of the topics: schemas, examples, the AsyncAPI document, the topics as manifests."""
+"""The published contract of the topics: schemas, examples, AsyncAPI document and manifests."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -42,9 +42,9 @@ READERS: dict[str, Callable[[bytes], object]] = {
     topics.CANDIDATES: msgspec.json.Decoder(Candidate).decode,
     topics.DEAD_LETTERS: msgspec.json.Decoder(DeadLetter).decode,
 }
-"""How the code reads each published topic."""
+"""the decoder of each published topic"""
 
-SAID_BY_A_SCHEMA = {
+BY_SCHEMA = {
     Reason.NOT_AN_OBJECT,
     Reason.MISSING_FIELD,
     Reason.WRONG_TYPE,
@@ -54,24 +54,24 @@ SAID_BY_A_SCHEMA = {
     Reason.UNKNOWN_PLATFORM,
     Reason.UNKNOWN_OPERATION,
 }
-"""Reasons that need neither the clock nor the settings."""
+"""reasons that need neither the clock nor the settings, so that a schema can state them"""
 
-ASKED_FOR = {
+ONLY_ANNOTATE = {
     ("Annotation", "targets"),
     *(("TargetMention", name) for name in ("text", "start", "end", "sentiment")),
 }
-"""Fields that only `superfan annotate` fills: on the topics nobody asks about targets."""
+"""fields that only `superfan annotate` fills"""
 
 
 def validator(topic: str) -> Draft202012Validator:
-    """The published schema of a topic at work."""
+    """Return a validator with the published schema of a topic."""
     schema = asyncapi.schema_of(topics.BY_NAME[topic])
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
 
 def refused(topic: str, payload: Any) -> tuple[bool, bool]:
-    """Whether the schema and the reader refuse a payload."""
+    """Return whether the schema, and whether the decoder, refuses a payload."""
     try:
         READERS[topic](json.dumps(payload).encode())
     except (Rejected, msgspec.ValidationError):
@@ -100,13 +100,13 @@ def test_a_page_without_markers_is_refused() -> None:
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: str(path.relative_to(generate.EXAMPLES)))
 def test_every_example_ever_published_is_still_read(path: Path) -> None:
-    """A record that was right once stays right: the present schema and the present reader take it."""
+    """The current schema and the current decoder accept every example ever published."""
     assert refused(path.parent.name, json.loads(path.read_text())) == (False, False)
 
 
 @pytest.mark.parametrize("topic", asyncapi.PUBLISHED, ids=lambda topic: topic.name)
-def test_every_topic_has_examples_that_could_be_refused(topic: topics.Topic) -> None:
-    """Without any one of its required fields an example is refused, by the schema and by the reader."""
+def test_examples_without_a_required_field_are_refused(topic: topics.Topic) -> None:
+    """Schema and decoder refuse an example that lacks a required field, and accept an unknown one."""
     newest = generate.examples(generate.versions()[-1])[topic.name]
     required = asyncapi.schema_of(topic)["required"]
     assert newest
@@ -117,8 +117,8 @@ def test_every_topic_has_examples_that_could_be_refused(topic: topics.Topic) -> 
         assert refused(topic.name, {**payload, "added_later": 1}) == (False, False)
 
 
-def test_every_published_field_is_shown_by_an_example() -> None:
-    """A field that was added comes with an example in which it says something: no null, nothing empty."""
+def test_every_published_field_has_an_example() -> None:
+    """Every field has an example in which it is neither null nor empty."""
     described = asyncapi.document("1", {})["components"]
     schemas = described["schemas"]
     fields = {(record, name) for record, schema in schemas.items() for name in schema.get("properties", ())}
@@ -126,32 +126,32 @@ def test_every_published_field_is_shown_by_an_example() -> None:
     for path in KEPT:
         payload = described["messages"][path.parent.name]["payload"]
         shown.update(_shown(payload, json.loads(path.read_text()), schemas))
-    assert fields - shown == ASKED_FOR
+    assert fields - shown == ONLY_ANNOTATE
 
 
-def test_the_schema_refuses_what_the_reader_refuses() -> None:
-    """A malformed post whose fault can be seen without clock and settings is refused by the schema too."""
+def test_the_schema_refuses_malformed_posts() -> None:
+    """The schema refuses every malformed post that can be recognised without clock and settings."""
     mentions = validator(topics.MENTIONS)
     for value, reason in malformed(30):
-        if reason in SAID_BY_A_SCHEMA:
+        if reason in BY_SCHEMA:
             assert not mentions.is_valid(json.loads(value)), (reason, value[:200])
 
 
-def test_the_schema_takes_what_the_reader_takes(posts: list[bytes], customers: list[bytes]) -> None:
-    """Real posts and the bundled customers are right by their schemas."""
+def test_the_schema_accepts_the_bundled_records(posts: list[bytes], customers: list[bytes]) -> None:
+    """The bundled posts and customers are valid by their schemas."""
     for topic, values in ((topics.MENTIONS, posts[::25]), (topics.CUSTOMERS, customers[::25])):
         published = validator(topic)
         wrong = [value for value in values if not published.is_valid(json.loads(value))]
         assert wrong == []
 
 
-def test_every_reference_of_the_document_leads_somewhere() -> None:
-    """No `$ref` of the AsyncAPI document hangs, and every message's examples are right by its payload."""
+def test_references_and_examples_of_the_document_are_valid() -> None:
+    """Every `$ref` of the AsyncAPI document resolves, and every example matches its message's payload."""
     described = asyncapi.document("1", generate.examples(generate.versions()[-1]))
     for ref in _refs(described):
-        place = described
+        target = described
         for part in ref.removeprefix("#/").split("/"):
-            place = place[part]
+            target = target[part]
     for message in described["components"]["messages"].values():
         payload = {**message["payload"], "components": described["components"]}
         for example in message.get("examples", ()):
@@ -159,20 +159,20 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
 
 
 def test_every_topic_is_used_by_a_role() -> None:
-    """A topic that no role reads or writes would be documented and created for nobody."""
+    """A role reads or writes every topic of the table."""
     used = {name for spec in ROLES.values() for name in (*spec.inputs, *spec.outputs)}
     assert used == {topic.name for topic in topics.TOPICS if topic.record is not None}
 
 
-def test_schemas_have_names_of_their_own() -> None:
-    """No schema component is named after a Python module, so that moving code renames nothing."""
+def test_names_of_schemas_do_not_depend_on_modules() -> None:
+    """No schema component is named after a Python module, so moving code renames none."""
     named = asyncapi.document("1", {})["components"]["schemas"]
     assert [name for name in named if not name.isidentifier()] == []
     assert {"WhyReason", "RejectionReason"} <= set(named)
 
 
 def _shown(schema: Any, value: Any, schemas: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(record, field) of every field in which this payload says something."""
+    """Yield (record, field) of every field that is filled in this payload."""
     for choice in schema.get("anyOf", ()):
         yield from _shown(choice, value, schemas)
     record = schema.get("$ref", "").rpartition("/")[2]

@@ -1,6 +1,6 @@
-"""The AsyncAPI document against the official schema: `python -m tests.ops.official FOLDER_OF_SCHEMAS`.
+"""Validate the AsyncAPI document by the official schema: `python -m tests.ops.official FOLDER_OF_SCHEMAS`.
 
-The schema is AsyncAPI's own, as its package @asyncapi/specs has it; `make deploy-check` fetches that first.
+The schema comes from AsyncAPI's package @asyncapi/specs, which `make deploy-check` fetches first.
 """
 
 import copy
@@ -14,18 +14,18 @@ DOCUMENT = Path(__file__).parents[2] / "deploy" / "asyncapi" / "asyncapi.json"
 
 
 def main(schemas: Path) -> int:
-    """0 when the document is right by the schema of its version, and a spoilt one is not."""
+    """Return 0 if the document is valid by the schema of its version and a broken one is not."""
     document = json.loads(DOCUMENT.read_text())
     schema = json.loads((schemas / f"{document['asyncapi']}-without-$id.json").read_text())
     official = Draft7Validator(schema)
     errors = [
         f"{'/'.join(map(str, error.path))}: {error.message[:300]}" for error in official.iter_errors(document)
     ]
-    spoilt = copy.deepcopy(document)
-    next(iter(spoilt["operations"].values()))["action"] = "listen"
-    if official.is_valid(spoilt):
-        errors.append("the schema takes an operation that there is not: it checks nothing")
-    print("\n".join(errors) or f"{DOCUMENT.name} is right by AsyncAPI {document['asyncapi']}")
+    broken = copy.deepcopy(document)
+    next(iter(broken["operations"].values()))["action"] = "listen"
+    if official.is_valid(broken):
+        errors.append("the schema accepts an unknown operation, so it checks nothing")
+    print("\n".join(errors) or f"{DOCUMENT.name} is valid AsyncAPI {document['asyncapi']}")
     return bool(errors)
 
 

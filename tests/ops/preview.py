@@ -1,8 +1,8 @@
-"""`make preview`: draws the dashboards with Grafana's own components, and with real data.
+"""`make preview`: draw the dashboards with Grafana's own components and real data.
 
-A stack runs under load for some minutes: a worker joins, another stops and is back. Then the queries of
-every panel are asked of Prometheus and PostgreSQL, and Chromium takes pictures of the page in
-deploy/grafana/preview. Nothing is invented: a panel without data ends it with an error.
+A stack runs under load for some minutes, while one worker joins and another stops and returns. Then the
+queries of every panel run on Prometheus and PostgreSQL, and Chromium takes screenshots of the page in
+deploy/grafana/preview. A panel without data is an error.
 """
 
 import argparse
@@ -42,16 +42,16 @@ BUNDLE = (
 )  # fmt: skip
 MINUTES = 5
 BURST = 3200
-"""customers and fans, with which the feed begins"""
+"""records of customers and fans that the feed sends first"""
 
 
 def say(what: str) -> None:
-    """Progress."""
+    """Log progress."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {what}\n")
 
 
 def build(folder: Path) -> None:
-    """The page, in a folder of its own: nothing is written among the sources."""
+    """Build the page in a separate folder, so that no build output lands among the sources."""
     folder.mkdir(parents=True, exist_ok=True)
     for source in PAGE.iterdir():
         shutil.copy(source, folder)
@@ -64,7 +64,7 @@ def build(folder: Path) -> None:
 
 
 def live(running: Stack) -> tuple[float, float]:
-    """Lets things happen that graphs are for; returns from when until when."""
+    """Make events happen that the graphs show; return the start and the end, as Unix times."""
 
     def behind() -> float:
         return sum(running.prometheus.values("superfan:lag_records:sum") or [1e9])
@@ -76,7 +76,7 @@ def live(running: Stack) -> tuple[float, float]:
                 assert process.process.poll() is None, f"{name} ended: {process.said()}"
             time.sleep(1)
 
-    say("waiting until the first posts are done")
+    say("waiting until the first posts are processed")
     wait(600, lambda: behind() < 100)
     assert behind() < 100, "the workers do not keep up; is the machine busy with something else?"
     wait(20)  # rates look back
@@ -89,10 +89,10 @@ def live(running: Stack) -> tuple[float, float]:
     say("the worker for enrich stops")
     running.stop("enrich")
     wait(35)
-    say("… and is back")
+    say("… and returns")
     running.start("enrich")
     wait(began + 60 * MINUTES - time.time())
-    # A scrape that fails is known only when its time is over: so not now, but a moment ago.
+    # A failed scrape is known only after its timeout, so look at a moment ago.
     deadline = time.monotonic() + 60
     while True:
         ended = time.time() - 5
@@ -104,7 +104,7 @@ def live(running: Stack) -> tuple[float, float]:
 
 
 def asked(prometheus: Prometheus, store: str, began: float, ended: float) -> dict[str, Any]:
-    """The answers to the queries of every dashboard, by panel and query."""
+    """Run the queries of every dashboard; return the answers by panel and query."""
     step = max(1, round((ended - began) / 300))
     macros = MACROS | {"$__range": f"{ended - began:.0f}s"}
     brands = prometheus.api("label/brand/values", **{"match[]": "superfan_opinions_total"})
@@ -142,7 +142,7 @@ def asked(prometheus: Prometheus, store: str, began: float, ended: float) -> dic
 
 
 def empty(boards: dict[str, Any]) -> list[str]:
-    """The panels with nothing to draw."""
+    """Return the panels without data."""
     return [
         f"{board['dashboard']['title']} / {panel['title']}"
         for board in boards.values()
@@ -153,7 +153,7 @@ def empty(boards: dict[str, Any]) -> list[str]:
 
 
 def plain(value: object) -> object:
-    """What JSON has no word for, as the page wants it."""
+    """Convert a value without a JSON type to the one that the page expects."""
     if isinstance(value, datetime):
         return value.timestamp() * 1000
     if isinstance(value, Decimal):
@@ -163,11 +163,11 @@ def plain(value: object) -> object:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The folder, on loopback."""
+    """Serve the folder on loopback; yield its address."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Pictures are news enough."""
+            """Log no requests."""
 
     with http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
@@ -178,7 +178,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def draw(folder: Path) -> None:
-    """A picture of every dashboard, light and dark."""
+    """Take a screenshot of every dashboard, light and dark."""
     with served(folder) as url:
         subprocess.run(
             ["node", "pictures.mjs", shutil.which("chromium") or "", url, str(PICTURES), *sorted(BOARDS)],
@@ -188,12 +188,12 @@ def draw(folder: Path) -> None:
 
 
 def main() -> None:
-    """The stack, its answers, the page, the pictures."""
+    """Run the stack, keep its answers, build the page and take the pictures."""
     parser = argparse.ArgumentParser(prog="make preview PREVIEW_ARGS=…", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the page is built")
-    parser.add_argument("--again", action="store_true", help="draw the answers of the last time anew")
+    parser.add_argument("folder", type=Path, help="folder in which the page is built")
+    parser.add_argument("--again", action="store_true", help="redraw the answers of the last run")
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not without ending what was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stack is stopped
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         sys.exit("\n".join(f"{name} is not installed: {NEEDED[name]}" for name in missing))
     say("building the page (the first time fetches Grafana's components: some minutes)")
@@ -220,4 +220,4 @@ if __name__ == "__main__":
     try:
         main()
     except subprocess.CalledProcessError as failed:
-        sys.exit(f"{failed.cmd[0]} ended with {failed.returncode}; what it said is above")
+        sys.exit(f"{failed.cmd[0]} ended with {failed.returncode}; see its output above")

@@ -1,4 +1,4 @@
-"""Runs the monitoring programs that the tests need, from the system's packages."""
+"""Run the monitoring programs that the tests need, from the system's packages."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ PACKAGES = {
 
 
 def program(name: str) -> str:
-    """Its path; without it the test is skipped, and says which package has it."""
+    """Return the path of a program; skip the test, naming the package, if it is missing."""
     found = shutil.which(name)
     if found is None:
         pytest.skip(f"{name} is not installed: Debian has it in the package {PACKAGES[name]}")
@@ -36,7 +36,7 @@ def program(name: str) -> str:
 
 
 def run(name: str, *arguments: str, stdin: str = "") -> str:
-    """What it says; fails when it finds something."""
+    """Run a program and return its output; fail on a non-zero exit code."""
     done = subprocess.run(
         [program(name), *arguments], input=stdin, capture_output=True, text=True, check=False
     )
@@ -45,14 +45,14 @@ def run(name: str, *arguments: str, stdin: str = "") -> str:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has now."""
+    """Return a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def get(url: str) -> tuple[int, str]:
-    """Status and text; 0 when nobody answers."""
+    """Return the status and the text of a response; the status is 0 without a response."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 -- loopback
             return answer.status, answer.read().decode()
@@ -64,9 +64,9 @@ def get(url: str) -> tuple[int, str]:
 
 @contextmanager
 def serving(name: str, log: Path, *arguments: str) -> Iterator[int]:
-    """A program of the Prometheus family, once it is ready, on the loopback port that is given; ended behind.
+    """Run a program of the Prometheus family; yield its loopback port once it is ready.
 
-    Fails with its log when it ends before, or never gets ready.
+    Fails with its log if it exits early or never becomes ready.
     """
     port = free_port()
     with log.open("wb") as out:
@@ -87,26 +87,26 @@ def serving(name: str, log: Path, *arguments: str) -> Iterator[int]:
 
 
 class Prometheus:
-    """A server with the rules of `deploy/`, that scrapes every two seconds."""
+    """A server with the rules of `deploy/` that scrapes every two seconds."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
 
     def api(self, path: str, **query: str) -> Any:
-        """An answer of its HTTP API."""
+        """Return the data of a response of its HTTP API."""
         status, text = get(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}")
         answer = json.loads(text or "{}")
         assert answer.get("status") == "success", (status, path, query, text)
         return answer["data"]
 
     def values(self, expr: str) -> list[float]:
-        """The values of an instant query."""
+        """Return the values of an instant query."""
         return [float(sample["value"][1]) for sample in self.api("query", query=expr)["result"]]
 
 
 @contextmanager
 def prometheus(folder: Path, targets: list[str]) -> Iterator[Prometheus]:
-    """A running server; groups of rules that are evaluated seldom are evaluated every second as well."""
+    """Run a server that scrapes the targets and evaluates all rules every second."""
     rules = folder / "rules"
     rules.mkdir(parents=True)
     for path in (DEPLOY / "prometheus/rules").glob("*.yml"):

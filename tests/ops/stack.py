@@ -1,6 +1,6 @@
-"""All that the monitoring tells of, running: Kafka, PostgreSQL, workers, exporter, Prometheus, and a feed.
+"""Run everything that is monitored: Kafka, PostgreSQL, workers, exporter, Prometheus and a feed.
 
-For tests (`with stack(folder) as running: …`), and to look around: `python -m tests.ops.stack`.
+For tests: `with stack(folder) as running: …`. To explore by hand: `python -m tests.ops.stack`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from tests.ops.programs import Prometheus, free_port, get, program, prometheus
 from tests.running import SuperfanProcess, WorkerProcess, settings_for
 
 AMISS = 50
-"""posts from one that comes with records that are not as they should be to the next such"""
+"""number of posts between two that come with malformed records"""
 LATE_DAYS = 200
 SWING_SECONDS = 25
 PRAISE = (
@@ -42,11 +42,11 @@ PRAISE = (
     "My kids got a tour of the cockpit, they are so happy. @{} you are amazing, thank you",
     "So impressed by @{} today: bag in hand in five minutes, fantastic job everybody",
 )
-"""what a fan says, a sentence a day"""
+"""posts of a fan, one per day"""
 
 
 class Stack:
-    """What runs. `at` has the address (`host:port`) of each endpoint, by role and for the exporter."""
+    """A running stack. `at` has the address (`host:port`) of each endpoint, by role and for the exporter."""
 
     prometheus: Prometheus
 
@@ -69,7 +69,7 @@ class Stack:
             self.start(name)
 
     def start(self, name: str) -> None:
-        """The exporter, or the worker of a role; what follows a hyphen tells workers of one role apart."""
+        """Start the exporter or a worker. A suffix after a hyphen distinguishes workers of one role."""
         log, extra = self._folder / f"{name}.log", self.environment(self.at[name])
         if name == "exporter":
             self.processes[name] = SuperfanProcess(self.settings, log, name, **extra)
@@ -77,18 +77,18 @@ class Stack:
             self.processes[name] = WorkerProcess(self.settings, log, name.partition("-")[0], **extra)
 
     def stop(self, name: str) -> None:
-        """As an orchestrator does: finish what was begun, commit, leave."""
+        """Stop a process as an orchestrator does, so that it drains, commits and leaves its group."""
         process = self.processes.pop(name)
         assert process.terminate() == 0, process.said()
 
     def kill(self) -> None:
-        """End what still runs."""
+        """Kill the processes that still run."""
         for process in self.processes.values():
             if process.process.poll() is None:
                 process.kill()
 
     def environment(self, at: str) -> dict[str, str]:
-        """What a process is told beside the settings that all have."""
+        """Return the environment of a process, in addition to the common settings."""
         return {
             "SUPERFAN_METRICS__PORT": at.rpartition(":")[2],
             "SUPERFAN_METRICS__EVERY": "1",
@@ -96,7 +96,7 @@ class Stack:
         }
 
     def ask(self, name: str, path: str) -> tuple[int, str]:
-        """Status and text of an endpoint; 0 when it does not answer."""
+        """Return the status and the text of an endpoint; the status is 0 without a response."""
         return get(f"http://{self.at[name]}{path}")
 
 
@@ -110,13 +110,13 @@ def stack(
     rate: float = 100,
     swing: float = 0,
 ) -> Iterator[Stack]:
-    """Everything, for the length of a `with` block, with a worker for each of the roles (or for `all`).
+    """Run a stack with one worker per role (or one for `all`) within a `with` block.
 
-    Workers named in `later` are scraped from the beginning, and started by whoever wants them.
-    Bundled posts come as fast as it goes until there were `burst` of them, then `rate` a second,
-    more and less by a share of `swing` in the course of minutes.
+    Workers named in `later` are scraped from the beginning, but the caller starts them. The feed sends
+    `burst` records as fast as possible, then `rate` records per second, which oscillates by a share of
+    `swing` over some minutes.
     """
-    program("prometheus")  # the one thing that may be missing: it is told before anything starts
+    program("prometheus")  # the one program that may be missing: skip before anything starts
     with ExitStack() as closing:
         broker = closing.enter_context(embedded_broker(folder / "broker"))
         database = closing.enter_context(postgresql())
@@ -134,7 +134,7 @@ def stack(
 
 @contextmanager
 def _fed(settings: Settings, burst: int, rate: float, swing: float) -> Iterator[None]:
-    """A feed in a thread of its own."""
+    """Feed the stream from a separate thread."""
     enough = threading.Event()
 
     def paced() -> Iterator[bytes]:
@@ -165,10 +165,10 @@ def _fed(settings: Settings, burst: int, rate: float, swing: float) -> Iterator[
 
 
 def stream() -> Iterator[bytes]:
-    """The bundled stream as if it ended today, over and over, each time by other people.
+    """Yield the bundled stream, shifted to end today, over and over with new authors each time.
 
-    Before each turn, fans of every brand: the bundled posts alone make few candidates. Among the posts:
-    malformed records, and posts that come twice, that come late, that are about no brand.
+    Fans of every brand come before each turn, because the bundled posts alone make few candidates. Among
+    the posts are malformed records, duplicates, late posts and posts about no brand.
     """
     customers, posts = (
         [json.loads(line) for line in lines.read(data(name))]
@@ -197,14 +197,16 @@ def stream() -> Iterator[bytes]:
 
 
 def _fans(suffix: str, now_ms: int) -> Iterator[bytes]:
-    """Customers of each brand who praise it day after day: candidates."""
+    """Yield customers of each brand, and their daily praise, so that they become candidates."""
     handles = ("united", "americanair", "usairways", "southwestair", "jetblue", "virginamerica")
     for number, handle in product(range(3), handles):
         who = f"{handle}-fan-{number + 1}{suffix}"
         named = [{"platform": "x", "author_id": who}]
         yield _line({"customer_id": who, "handles": named, "orders": 4, "employee": False})
         for day, praise in enumerate(PRAISE[number:]):
-            written = now_ms - (len(PRAISE) - day) * DAY_MS - day**2 * 600_000  # nobody is a clock
+            written = (
+                now_ms - (len(PRAISE) - day) * DAY_MS - day**2 * 600_000
+            )  # uneven intervals, unlike a program's
             author = {"id": who, "handle": who, "followers": 12_000 + 15_000 * number}
             yield _line({
                 "id": f"x:{who}-{day}", "platform": "x", "kind": "mention", "text": praise.format(handle),
@@ -217,11 +219,11 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def main() -> None:
-    """Everything, until Ctrl-C or SIGTERM; says where it is."""
+    """Run a stack until Ctrl-C or SIGTERM, and print its addresses."""
     parser = argparse.ArgumentParser(prog="python -m tests.ops.stack", description=__doc__)
     parser.add_argument("--roles", nargs="+", default=[role.value for role in Role])
-    parser.add_argument("--burst", type=int, default=15_000, help="records fed as fast as it goes, first")
-    parser.add_argument("--rate", type=float, default=100, help="records a second after that")
+    parser.add_argument("--burst", type=int, default=15_000, help="records fed at full speed first")
+    parser.add_argument("--rate", type=float, default=100, help="records per second after that")
     chosen = parser.parse_args()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.default_int_handler)
@@ -231,8 +233,8 @@ def main() -> None:
         stack(Path(folder), chosen.roles, burst=chosen.burst, rate=chosen.rate) as running,
     ):
         store = running.settings.store_url.get_secret_value()
-        told = {"prometheus": running.prometheus.url, "store": store, "folder": folder} | running.at
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        addresses = {"prometheus": running.prometheus.url, "store": store, "folder": folder} | running.at
+        sys.stdout.write(json.dumps(addresses, indent=2) + "\n")
         sys.stdout.flush()
         threading.Event().wait()
 

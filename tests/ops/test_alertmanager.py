@@ -1,4 +1,4 @@
-"""Whom an alert reaches, with what, and what keeps silent: a real Alertmanager with the committed file."""
+"""Alert routing and inhibition, tested on a real Alertmanager with the committed configuration."""
 
 import json
 import urllib.request
@@ -24,7 +24,7 @@ ALERTS: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_is_routed_by_its_severity(alert: str) -> None:
-    """`amtool` sends a page to the pager and a ticket to the tickets, by the labels that the rule gives."""
+    """A page goes to the pager and a ticket to the tickets, by the labels of the rule."""
     labels = [f"{name}={value}" for name, value in ALERTS[alert].items()]
     said = run("amtool", "config", "routes", "test", f"--config.file={CONFIG}", *labels)
     receivers = {"page": "pager", "ticket": "tickets"}
@@ -38,7 +38,7 @@ class Alertmanager:
         self.url = f"http://127.0.0.1:{port}"
 
     def send(self, *alerts: dict[str, str]) -> None:
-        """Alerts by their labels, as Prometheus sends them."""
+        """Send alerts by their labels, as Prometheus does."""
         body = json.dumps([{"labels": labels} for labels in alerts]).encode()
         request = urllib.request.Request(  # noqa: S310 -- loopback
             f"{self.url}/api/v2/alerts", body, {"Content-Type": "application/json"}
@@ -46,7 +46,7 @@ class Alertmanager:
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 -- loopback
 
     def groups(self) -> list[Any]:
-        """What it would tell, notice by notice."""
+        """Return the groups of alerts; each group is one notification."""
         status, text = get(f"{self.url}/api/v2/alerts/groups")
         assert status == 200, text
         return list(json.loads(text))
@@ -54,15 +54,17 @@ class Alertmanager:
 
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
-    """The committed file at work; whoever it would tell is out of reach."""
+    """An Alertmanager with the committed configuration, whose receivers are unreachable."""
     arguments = f"--config.file={CONFIG}", f"--storage.path={tmp_path}/data", "--cluster.listen-address="
     with serving("prometheus-alertmanager", tmp_path / "log", *arguments) as port:
         yield Alertmanager(port)
 
 
-def test_a_night_is_one_call_and_its_causes_are_told_apart(alertmanager: Alertmanager) -> None:
-    """A page holds back the ticket about the same objective and nothing else; workers that are down are one
-    notice, causes are one a role and one a brand."""
+def test_a_page_inhibits_only_the_ticket_of_its_objective(alertmanager: Alertmanager) -> None:
+    """A page inhibits the ticket about the same objective and nothing else.
+
+    Workers that are down share one notification. Causes have one per role and one per brand.
+    """
     alertmanager.send(
         ALERTS["SuperfanFreshnessBurnsFast"],
         ALERTS["SuperfanFreshnessBurnsSlowly"],
@@ -83,10 +85,10 @@ def test_a_night_is_one_call_and_its_causes_are_told_apart(alertmanager: Alertma
         if alert["status"]["inhibitedBy"]
     }
     assert held == {"SuperfanFreshnessBurnsSlowly"}
-    told = sorted(
+    notified = sorted(
         (group["receiver"]["name"], group["labels"]["alertname"], len(group["alerts"])) for group in groups
     )
-    assert told == [
+    assert notified == [
         ("pager", "SuperfanFreshnessBurnsFast", 1),
         ("tickets", "SuperfanFreshnessBurnsSlowly", 1),
         ("tickets", "SuperfanLagKeepsRising", 1),

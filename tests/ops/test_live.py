@@ -1,4 +1,4 @@
-"""What Prometheus, dashboards and probes tell of a stack that runs under load, and of its troubles."""
+"""Metrics, dashboards and probes of a stack under load, and during failures."""
 
 import math
 import os
@@ -24,13 +24,13 @@ ENDPOINTS = ("enrich", "profile", "sink", "exporter")
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One stack for all tests of this file, fed all the time; each leaves it whole."""
+    """One constantly fed stack for all tests of this file; each test leaves it intact."""
     with stack(tmp_path_factory.mktemp("live"), burst=4700, rate=30) as running:
         yield running
 
 
 def until(wrong: Callable[[], object]) -> None:
-    """Return when nothing is wrong any more; `wrong` returns what is."""
+    """Wait until `wrong` returns nothing; fail with what it returned last."""
     found: object = None
 
     def right() -> bool:
@@ -42,7 +42,7 @@ def until(wrong: Callable[[], object]) -> None:
 
 
 def test_every_query_of_every_dashboard_returns_data(live: Stack) -> None:
-    """No panel is empty: each PromQL expression has a sample that is a number."""
+    """No panel is empty: each PromQL expression returns a sample that is a number."""
 
     left = queries()
     assert len(left) > 60
@@ -56,8 +56,8 @@ def test_every_query_of_every_dashboard_returns_data(live: Stack) -> None:
     until(empty)
 
 
-def test_the_list_of_candidates_has_the_fans_the_best_first(live: Stack) -> None:
-    """The SQL of Listening, with the brands that Grafana would offer, runs on the real database."""
+def test_the_list_of_candidates_has_the_best_first(live: Stack) -> None:
+    """The SQL of Listening runs on the real database, with the brands that Grafana offers."""
     (sql,) = (
         target["rawSql"]
         for panel in BOARDS["superfan-listening"]["panels"]
@@ -79,7 +79,7 @@ def test_the_list_of_candidates_has_the_fans_the_best_first(live: Stack) -> None
 
 
 def test_every_rule_is_loaded_and_evaluated(live: Stack) -> None:
-    """Each rule of the files is there, and none of them fails on what real series look like."""
+    """Prometheus loads every rule of the files, and none fails on real series."""
 
     def unwell() -> object:
         groups = live.prometheus.api("rules")["groups"]
@@ -92,15 +92,15 @@ def test_every_rule_is_loaded_and_evaluated(live: Stack) -> None:
 
 @pytest.mark.parametrize("who", ENDPOINTS)
 def test_metrics_are_clean(live: Stack, who: str) -> None:
-    """`promtool check metrics` has nothing to say about what each endpoint exposes."""
+    """`promtool check metrics` finds nothing in the metrics of each endpoint."""
     until(lambda: live.ask(who, "/metrics")[0] != 200)
     status, text = live.ask(who, "/metrics")
     assert (status, "superfan_build_info" in text) == (200, True)
     assert run("promtool", "check", "metrics", stdin=text) == ""
 
 
-def test_what_comes_in_wrong_is_counted_by_its_reason(live: Stack) -> None:
-    """Dead letters by every reason, late and double posts, those about no brand, and what posts lead to."""
+def test_outcomes_are_counted_by_reason(live: Stack) -> None:
+    """Metrics count dead letters by reason, late, duplicate and dropped posts, and what posts lead to."""
     reasons = {reason for _, reason in kinds(time.time())}
     wanted = {
         *(f'superfan_outcomes_total{{role="enrich", outcome="dead_letter", reason="{r}"}}' for r in reasons),
@@ -116,7 +116,7 @@ def test_what_comes_in_wrong_is_counted_by_its_reason(live: Stack) -> None:
 
 
 def test_a_text_process_that_dies_is_counted(live: Stack) -> None:
-    """The enrich role goes on with a new one, and says so."""
+    """The enrich role continues with a new text process and counts the restart."""
     pid = live.processes["enrich"].process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     (text,) = (c for c in map(int, children) if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes())
@@ -125,7 +125,7 @@ def test_a_text_process_that_dies_is_counted(live: Stack) -> None:
 
 
 def test_a_worker_that_joins_is_a_rebalance(live: Stack, tmp_path: Path) -> None:
-    """Those who were there get a new assignment, with fewer partitions, and all of them when it has left."""
+    """The first worker gets fewer partitions when a second joins, and all of them when it leaves."""
     mine = f'superfan_assigned_partitions{{role="profile", instance="{live.at["profile"]}"}}'
     all_of_them = live.settings.topics.partitions
     until(lambda: live.prometheus.values(mine) != [all_of_them])
@@ -138,10 +138,8 @@ def test_a_worker_that_joins_is_a_rebalance(live: Stack, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("role", "how"), [("profile", "stopped"), ("enrich", "hung")])
-def test_lag_in_seconds_rises_without_a_worker_and_falls_when_it_is_back(
-    live: Stack, role: str, how: str
-) -> None:
-    """Whether it was stopped in order or only hangs: Prometheus sees how long the oldest record waits."""
+def test_lag_rises_without_a_worker_and_falls_when_it_returns(live: Stack, role: str, how: str) -> None:
+    """Lag in seconds shows a worker that was stopped and one that hangs."""
     lag = f'superfan:lag_seconds:max{{role="{role}"}}'
     up = f'up{{instance="{live.at[role]}"}}'
     until(lambda: live.prometheus.values(up) != [1])
@@ -161,8 +159,8 @@ def test_lag_in_seconds_rises_without_a_worker_and_falls_when_it_is_back(
     until(lambda: live.prometheus.values(lag) > [usual + 4] or live.prometheus.values(up) != [1])
 
 
-def test_probes_tell_a_worker_that_waits_from_one_that_does_not_work(live: Stack) -> None:
-    """All are live and ready; without the database the sink is live and not ready, and says what it lacks."""
+def test_a_worker_that_waits_is_live_but_not_ready(live: Stack) -> None:
+    """All processes are live and ready; without the database the sink is not ready and names the reason."""
     until(lambda: [who for who in ENDPOINTS if live.ask(who, "/ready") != (200, "yes\n")])
     assert [live.ask(who, "/live") for who in ENDPOINTS] == [(200, "yes\n")] * 4
     assert live.ask("sink", "/")[0] == 404

@@ -1,4 +1,4 @@
-"""Rules, alerts, runbooks, dashboards: consistent with each other and with the table of metrics."""
+"""Rules, alerts, runbooks and dashboards are consistent with each other and with the table of metrics."""
 
 import json
 import re
@@ -35,19 +35,19 @@ OTHERS = {
     "up": {"job", "instance"},
     "ALERTS": {"alertname", "alertstate"},
 }
-"""Series that are not of the table: what Prometheus and its client add."""
+"""series of Prometheus and its client, which are not in the table"""
 
 
 def plain(expr: str) -> str:
-    """An expression with Grafana's variables filled in."""
+    """Return an expression with Grafana's variables filled in."""
     for macro, value in MACROS.items():
         expr = expr.replace(macro, value)
-    assert "$" not in expr, f"a variable that Grafana would not know: {expr}"
+    assert "$" not in expr, f"a variable unknown to Grafana: {expr}"
     return expr
 
 
 def queries() -> dict[str, str]:
-    """Every PromQL expression of every panel, by where it stands."""
+    """Return the PromQL expressions of all panels, by dashboard, panel and query."""
     return {
         f"{board['title']} / {panel['title']} / {target['refId']}": plain(target["expr"])
         for board in BOARDS.values()
@@ -58,7 +58,7 @@ def queries() -> dict[str, str]:
 
 
 def selectors(node: Any) -> Iterator[Any]:
-    """The vector selectors of a parsed expression."""
+    """Yield the vector selectors of a parsed expression."""
     if isinstance(node, promql_parser.VectorSelector):
         yield node
     for name in ("vector_selector", "expr", "lhs", "rhs", "param"):
@@ -70,7 +70,7 @@ def selectors(node: Any) -> Iterator[Any]:
 
 
 def used(expr: str) -> Iterator[tuple[str, set[str]]]:
-    """The metrics that an expression reads, with the labels it matches on."""
+    """Yield the metrics that an expression reads, each with the labels it matches on."""
     for selector in selectors(promql_parser.parse(expr)):
         histogram = metrics.BY_NAME.get(re.sub("_(bucket|count|sum)$", "", selector.name))
         name = histogram.name if histogram and histogram.kind == "histogram" else selector.name
@@ -81,8 +81,8 @@ EXPRESSIONS = {rule.get("alert") or rule["record"]: rule["expr"] for rule in RUL
 
 
 @pytest.mark.parametrize("where", EXPRESSIONS)
-def test_an_expression_reads_only_series_and_labels_that_there_are(where: str) -> None:
-    """It parses, and every series it names is in the table or recorded, with the labels it asks for."""
+def test_an_expression_reads_only_known_series_and_labels(where: str) -> None:
+    """It parses, and the table or a recording rule has every series and label it names."""
     found = list(used(EXPRESSIONS[where]))
     assert found, "an expression without a series"
     for name, labels in found:
@@ -93,12 +93,12 @@ def test_an_expression_reads_only_series_and_labels_that_there_are(where: str) -
 
 
 def test_the_check_of_expressions_can_fail() -> None:
-    """A series that nobody exposes, and a label that a series has not, are found."""
+    """An unknown series and an unknown label are found."""
     assert dict(used('rate(superfan_post_total{author="x"}[5m])')) == {"superfan_post_total": {"author"}}
 
 
-def test_every_metric_of_the_table_is_looked_at() -> None:
-    """A metric that no dashboard, rule or alert reads is dead weight."""
+def test_every_metric_is_used() -> None:
+    """A dashboard, a rule or an alert reads every metric of the table."""
     read = {name for expr in EXPRESSIONS.values() for name, _ in used(expr)}
     assert set(metrics.BY_NAME) - read == set()
 
@@ -134,7 +134,7 @@ def test_prometheus_and_alertmanager_accept_the_files() -> None:
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_fires_when_it_should_and_only_then(alert: str) -> None:
-    """Its promtool tests pass; at least one of them sees it fire, one sees it silent."""
+    """Its promtool tests pass; at least one expects it to fire, and one expects it not to."""
     path = PROMETHEUS / "tests" / f"{alert}.yml"
     tests = yaml.safe_load(path.read_text())["tests"]
     expected = [[bool(t["exp_samples"]) for t in test["promql_expr_test"]] for test in tests]
@@ -143,13 +143,13 @@ def test_an_alert_fires_when_it_should_and_only_then(alert: str) -> None:
     run("promtool", "test", "rules", str(path))
 
 
-def test_there_is_a_test_file_for_alerts_only() -> None:
-    """A test of an alert that is gone would be read for nothing."""
+def test_every_test_file_has_an_alert() -> None:
+    """No test file is left of a removed alert."""
     assert {path.stem for path in (PROMETHEUS / "tests").glob("*.yml")} == set(ALERTS)
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
-    """The address in the annotation is that of the file; it says what it means, where to look, what to do."""
+    """The annotation names the file, and the file has the sections of every runbook."""
     assert {path.stem for path in (DEPLOY / "runbooks").glob("*.md")} == set(ALERTS)
     for name, rule in ALERTS.items():
         assert rule["annotations"]["runbook"] == f"deploy/runbooks/{name}.md"
@@ -157,8 +157,8 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
         assert re.findall(r"^#+ .*$", text, re.MULTILINE) == [f"# {name}", *SECTIONS]
 
 
-def test_texts_name_only_alerts_and_metrics_that_there_are() -> None:
-    """Runbooks, dashboards and annotations: a name that leads nowhere wastes minutes when they count."""
+def test_texts_name_only_existing_alerts_and_metrics() -> None:
+    """Every alert and metric named in documents, dashboards and annotations exists."""
     texts = [path.read_text() for path in DEPLOY.rglob("*.md")] + [panel["description"] for panel in PANELS]
     texts += [text for rule in ALERTS.values() for text in rule["annotations"].values()]
     for text in texts:
@@ -166,8 +166,8 @@ def test_texts_name_only_alerts_and_metrics_that_there_are() -> None:
         assert set(re.findall(r"\bsuperfan_[a-z_]+\b", text)) <= set(metrics.BY_NAME)
 
 
-def test_links_between_runbooks_lead_somewhere() -> None:
-    """Every relative link of the documents about operations is a file."""
+def test_links_between_documents_work() -> None:
+    """Every relative link in the documents about operations points to a file."""
     for path in [
         *DEPLOY.glob("runbooks/*.md"),
         *DEPLOY.glob("grafana/*.md"),
@@ -177,8 +177,8 @@ def test_links_between_runbooks_lead_somewhere() -> None:
             assert (path.parent / target).exists(), (path, target)
 
 
-def test_every_panel_says_what_it_shows_and_what_to_do() -> None:
-    """Title, a description with advice, a known unit, a datasource by variable; no title twice."""
+def test_every_panel_is_described() -> None:
+    """Every panel has a unique title, a description, a known unit and a variable data source."""
     for board in BOARDS.values():
         titles = [panel["title"] for panel in board["panels"]]
         assert len(set(titles)) == len(titles)
@@ -194,7 +194,7 @@ def test_every_panel_says_what_it_shows_and_what_to_do() -> None:
 
 
 def test_metrics_follow_the_conventions() -> None:
-    """Prefix, base unit at the end of the name, `_total` on counters and only there, no label of a person."""
+    """Names have the prefix and the base unit, `_total` marks counters, and no label identifies a person."""
     for metric in metrics.TABLE:
         assert metric.name.startswith("superfan_")
         assert metric.name.endswith("_total") == (metric.kind == "counter")
@@ -205,8 +205,8 @@ def test_metrics_follow_the_conventions() -> None:
         assert metric.meaning
 
 
-def test_paths_of_the_compose_file_are_here() -> None:
-    """Grafana's provider reads the folder that the dashboards are mounted at."""
+def test_grafana_finds_the_dashboards_and_data_sources() -> None:
+    """Grafana reads the folder of the mounted dashboards, and has a data source of every type they use."""
     provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/superfan.yml").read_text())
     assert provider["providers"][0]["options"]["path"] == "/var/lib/grafana/dashboards"
     sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/superfan.yml").read_text())
