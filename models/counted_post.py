@@ -2,7 +2,7 @@
 
 import msgspec
 
-from models.author import DELETED, Bio, CountedPost
+from models.events import DELETED, Bio, CountedPost
 from models.opinion import Opinion
 from models.post import ReplyTo, check_count
 from models.record import Record

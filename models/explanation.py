@@ -5,7 +5,7 @@ post id, never by arrival.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from models import scoring
 from models.candidate import (
@@ -23,7 +23,7 @@ from models.candidate import (
     Window,
 )
 from models.decision import Standing, Verdict
-from models.ring import NEGATIVE, POSITIVE, Days, marks
+from models.ring import NEGATIVE, POSITIVE, Days, QuoteSlot, marks
 from models.rules import Rules
 from models.tables import NICHES, cost_band, names_of
 from models.times import DAY_MS, iso_day, rfc3339
@@ -64,16 +64,6 @@ _UNKNOWN = {
     "reach": "how many followers the author has",
     "closeness": "whether the author answers comments: no threads are seen",
 }
-
-
-class QuoteMark(NamedTuple):
-    """A post that may be quoted, or could have been once: without text it is only a place."""
-
-    ms: int
-    post_id: str
-    text: str
-    intensity: int = 0
-    url: str = ""
 
 
 def summarise(
@@ -138,7 +128,7 @@ def explain(
     standing: Standing,
     rules: Rules,
     *,
-    quotes: Sequence[QuoteMark],
+    quotes: Sequence[QuoteSlot],
     handle: str | None,
     model_version: str,
     revision: int,
@@ -248,7 +238,7 @@ def _headline(brand: str, verdict: Verdict, standing: Standing) -> str:
 
 
 def _why(
-    brand: str, verdict: Verdict, standing: Standing, rules: Rules, shown: Sequence[QuoteMark]
+    brand: str, verdict: Verdict, standing: Standing, rules: Rules, shown: Sequence[QuoteSlot]
 ) -> tuple[Reason, ...]:
     tally, known = verdict.tally, verdict.components
     reasons = [

@@ -55,11 +55,6 @@ class Retention(_Settings):
     """days that are counted together, up to the newest with a post"""
     tick: Literal["daily", "never"] = "daily"
 
-    @property
-    def walked_days(self) -> int:
-        """Days of posts that are kept: a day has to be judged by those before it, as it was at the time."""
-        return 2 * self.keep_days
-
 
 class Weights(_Settings):
     """Weight of each component; renormalised over the ones that are known."""

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from models.annotation import Annotation, Label, Sentiment
-from models.author import DELETED, AuthorState, CountedPost, Event, Fold, Position
+from models.author import AuthorState
 from models.brand import Brand
 from models.candidate import Candidate, Profile
+from models.events import DELETED, CountedPost, Event, Position
+from models.fold import Fold
 from models.opinion import EnrichedPost, Opinion
 from models.post import Author, Post, author_key
 from models.record import encode

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from models.author import AuthorState, CountedPost, Event, Fold, Outcome, Position, Tick
+from models.author import AuthorState
 from models.codec import Codec
 from models.counted_post import counted_post
+from models.events import CountedPost, Event, Position, Tick
 from models.facts import HandleClaimed, decode_author_fact
+from models.fold import Fold
 from models.links import handle_key
+from models.outcome import Outcome
 from models.post import author_key
 from models.record import encode
 from models.rejection import Reason, Rejected

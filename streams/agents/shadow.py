@@ -7,8 +7,10 @@ the authors and the reasons.
 
 from dataclasses import dataclass
 
-from models.author import AuthorState, Fold, Outcome
+from models.author import AuthorState
 from models.comparison import board_change
+from models.fold import Fold
+from models.outcome import Outcome
 from models.rules import Rules
 from streams.ops import meters
 from streams.settings import Settings, SettingsError, load
@@ -22,7 +24,7 @@ class Shadow:
 
     def judge(self, fold: Fold, author: str, state: AuthorState, outcome: Outcome) -> None:
         """Judge again by the second rules all that `outcome` publishes, and count the differences."""
-        for live in outcome.judged:
+        for live in outcome.judgements:
             verdict = fold.verdict(author, live.brand, state, self.rules)
             if verdict is not None and live.score is not None:
                 change = board_change(live.after, verdict.state)

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from models.author import AuthorState, Event, Fold, Position, Tick
+from models.author import AuthorState
 from models.candidate import Candidate, Profile
 from models.codec import Codec
 from models.comparison import Comparison, Difference, Judge
 from models.counted_post import counted_post
 from models.customer import decode_customer
 from models.dead_letter import DeadLetter, dead_letter
+from models.events import Event, Position, Tick
 from models.facts import HandleClaimed, HandleFact
+from models.fold import Fold
 from models.links import (
     Addressed,
     CustomerState,

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 from prometheus_client import Gauge
 
 from models.annotation import Label
-from models.author import CountedPost, Event, Judged, Outcome
 from models.comparison import BoardChange
+from models.events import CountedPost, Event
 from models.explanation import FIRED
 from models.opinion import Opinion
+from models.outcome import Judgement, Outcome
 from models.rejection import Dropped, DropReason, Reason, Rejected
 from nlp.records import Result
 from streams import topics
@@ -100,7 +101,7 @@ def folded(event: Event, outcome: Outcome) -> None:
             newest.seen(event.ms)
             for opinion in outcome.counted:
                 _said(opinion)
-    for judged in outcome.judged:
+    for judged in outcome.judgements:
         _judged(judged)
 
 
@@ -241,7 +242,7 @@ def _said(opinion: Opinion) -> None:
                 _cue(opinion.brand, cue).inc()
 
 
-def _judged(judged: Judged) -> None:
+def _judged(judged: Judgement) -> None:
     if judged.score is not None:
         _score(judged.brand).observe(judged.score)
     if judged.before != judged.after:

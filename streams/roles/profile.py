@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from models.author import Fold
+from models.fold import Fold
 from streams import topics
 from streams.agents import daily
 from streams.agents.facts import customer_step, erasure_step, feedback_step, handle_step

@@ -4,9 +4,10 @@ import json
 from collections import Counter
 from typing import Any
 
-from models.author import AuthorState, Fold
+from models.author import AuthorState
 from models.codec import Codec, version_of
 from models.counted_post import counted_post
+from models.fold import Fold
 from models.record import encode
 from models.store import Store
 from models.times import day_from_iso

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from models.author import AuthorState, Event, Fold, Outcome, Position, Tick
+from models.author import AuthorState
 from models.candidate import Candidate, Profile
+from models.events import Event, Position, Tick
+from models.fold import Fold
 from models.opinion import EnrichedPost
+from models.outcome import Outcome
 from models.post import candidate_key
 from models.record import encode
 from models.rules import Retention, Rules
@@ -59,7 +62,7 @@ class Watching(Fold):
     ) -> Outcome:
         """As `Fold.apply`."""
         outcome = super().apply(author, state, event, position, today=today)
-        for judged in outcome.judged:
+        for judged in outcome.judgements:
             before, after = judged.before == "candidate", judged.after == "candidate"
             key = candidate_key(judged.brand, author)
             if after and not before:

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.author import CountedPost, Event, Fold
 from models.candidate import State
 from models.comparison import ON_BOARD, Comparison, Difference, board_change
 from models.customer import Customer
+from models.events import CountedPost, Event
 from models.facts import CustomerLink
+from models.fold import Fold
 from models.rules import Component, Customers, Rules, Thresholds, Tiers, Weights
 from tests.authors import AUTHOR, RULES, fold, opinion, post
 

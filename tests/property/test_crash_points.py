@@ -14,10 +14,11 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from models.author import FOREVER_MS, AuthorState, Event, Fold, Position, Tick
+from models.author import FOREVER_MS, AuthorState
 from models.candidate import Candidate, Profile
 from models.codec import Codec, version_of
 from models.customer import Customer, CustomerHandle
+from models.events import Event, Position, Tick
 from models.facts import (
     AnyAuthorFact,
     AnyHandleFact,
@@ -30,8 +31,10 @@ from models.facts import (
     decode_author_fact,
     decode_handle_fact,
 )
+from models.fold import Fold
 from models.links import Addressed, CustomerState, HandleState, handle_key, update_customer, update_handle
 from models.record import encode
+from models.ring import TOMBSTONE, Published
 from models.times import DAY_MS
 from tests.authors import AUTHOR, DAY_0, RULES, opinion, post
 
@@ -236,9 +239,9 @@ def _counted(stored: bytes | None) -> AuthorState:
     nothing was told so."""
     state = _authors.unpack(stored)
     state.positions = {}
-    state.rings = {brand: ring for brand, ring in state.rings.items() if ring.days or max(ring.published) > 1}
+    state.rings = {b: ring for b, ring in state.rings.items() if ring.days or max(ring.published) > TOMBSTONE}
     for ring in state.rings.values():
-        ring.published = (max(1, ring.published[0]), max(1, ring.published[1]))
+        ring.published = Published(*(max(TOMBSTONE, one) for one in ring.published))
     return state
 
 

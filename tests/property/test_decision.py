@@ -15,11 +15,13 @@ from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 
 from models.annotation import Label
-from models.author import AuthorState, CountedPost, Event, Fold, Position, Tick
+from models.author import AuthorState
 from models.brand import Brand
 from models.candidate import Candidate, Profile
 from models.customer import Customer
+from models.events import CountedPost, Event, Position, Tick
 from models.facts import CustomerLink, FeedbackGiven
+from models.fold import Fold
 from models.rules import Rules
 from models.signals import Trade
 from models.tables import mask

@@ -18,11 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.author import Bio, CountedPost, Event, Fold, Tick
 from models.brand import Brand
 from models.candidate import Candidate, Profile
 from models.customer import Customer
+from models.events import Bio, CountedPost, Event, Tick
 from models.facts import CustomerLink, FeedbackGiven
+from models.fold import Fold
 from models.record import encode
 from models.rules import Rules
 from models.times import DAY_MS

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.annotation import Label
-from models.author import DELETED, AuthorState, Bio, CountedPost, Event, Fold, Position, Tick
+from models.author import AuthorState
 from models.codec import Codec, version_of
 from models.customer import Customer
+from models.events import DELETED, Bio, CountedPost, Event, Position, Tick
 from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
+from models.fold import Fold
 from models.times import DAY_MS
 from tests.authors import AUTHOR, DAY_0, RULES, fold, opinion, outputs, post
 

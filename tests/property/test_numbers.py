@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models.author import Fold
 from models.brand import Brand
 from models.codec import Codec
 from models.customer import decode_customer
 from models.dead_letter import DeadLetter
+from models.fold import Fold
 from models.links import CustomerState, update_customer
 from models.post import MAX_COUNT, decode_post
 from models.record import encode

@@ -2,11 +2,13 @@
 
 import pytest
 
-from models.author import FOREVER_MS, AuthorState, Bio, CountedPost, Event, Fold, Position, Tick
+from models.author import FOREVER_MS, AuthorState
 from models.brand import Brand
 from models.candidate import Candidate
 from models.customer import Customer
+from models.events import Bio, CountedPost, Event, Position, Tick
 from models.facts import CustomerLink, ErasureAsked, FeedbackGiven
+from models.fold import Fold
 from models.rules import Rules, Weights
 from models.times import DAY_MS, day_from_iso
 from tests.authors import DAY_0, RULES, deleted, opinion, outputs, post

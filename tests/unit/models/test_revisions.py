@@ -4,8 +4,10 @@ import itertools
 
 import pytest
 
-from models.author import AuthorState, Fold, Position, Tick
+from models.author import AuthorState
+from models.events import Position, Tick
 from models.facts import ErasureAsked
+from models.fold import Fold
 from models.ring import post_hash
 from tests.authors import AUTHOR, DAY_0, RULES, deleted, fold, outputs, post
 from tests.property.test_fold import outputs_of

@@ -9,7 +9,6 @@ import pytest
 from models import ring, scoring, tables
 from models.explanation import FIRED
 from models.rules import Thresholds, Tiers, Weights
-from models.times import DAY_MS
 
 
 @pytest.mark.parametrize(("opinions", "bound"), [(1, 0.38), (3, 0.65), (7, 0.81)])
@@ -82,10 +81,10 @@ def test_even_intervals_are_noticed_from_the_twelfth_gap_on(posts: int, jitter: 
 
 
 def _ring(*marks: ring.Mark) -> ring.Days:
-    days: ring.Days = {}
+    held = ring.Ring()
     for day, mark in enumerate(marks, start=16_000):
-        ring.add(days, day * DAY_MS, mark)
-    return days
+        held.put(day, mark, None)
+    return held.days
 
 
 def _last(days: ring.Days) -> scoring.Tally:

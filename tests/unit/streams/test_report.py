@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from models.author import AuthorState, Event, Fold, Position
+from models.author import AuthorState
 from models.brand import Brand
 from models.candidate import Candidate, Profile, Reason, WatchOut
 from models.customer import Customer
+from models.events import Event, Position
 from models.facts import CustomerLink
+from models.fold import Fold
 from models.rules import Rules
 from models.store import Store
 from streams.settings import DEMO_CONFIG, Settings, load

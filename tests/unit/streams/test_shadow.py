@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from models.author import AuthorState, Event, Fold, Position
+from models.author import AuthorState
 from models.codec import Codec
 from models.customer import Customer
+from models.events import Event, Position
 from models.facts import CustomerLink
+from models.fold import Fold
 from models.rules import Rules, Thresholds, Weights
 from streams.agents.shadow import Shadow, shadow_of
 from streams.ops import metrics
