@@ -12,7 +12,7 @@ from streams import worker
 from streams.agents.shadow import Shadow, shadow_of
 from streams.broker import admin
 from streams.ops import endpoint
-from streams.ops.liveness import Vitals
+from streams.ops.liveness import Liveness
 from streams.roles import Role
 from streams.settings import Settings
 from streams.shutdown import Stop
@@ -35,14 +35,14 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
     shadow = shadow_of(settings) if Role.PROFILE in roles else None
     # Libraries wait for a broker that went away in that moment, some of them for ever.
     stop.within = settings.worker.drain_timeout + max(settings.worker.drain_timeout, LEAVING)
-    vitals = Vitals()
-    with endpoint.serving(settings, roles, vitals):
+    liveness = Liveness()
+    with endpoint.serving(settings, roles, liveness):
         wait = FIRST_WAIT
         while True:
-            wait_for_broker(settings, vitals)
+            wait_for_broker(settings, liveness)
             try:
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    runner.run(_run(settings, roles, stop, vitals, shadow))
+                    runner.run(_run(settings, roles, stop, liveness, shadow))
             except (worker.BrokerLost, Unavailable) as error:
                 if not stop.asked:
                     log.warning("%s: %s; starting again when it is back", error.what, error.why)
@@ -54,19 +54,19 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
 
 
 async def _run(
-    settings: Settings, roles: Sequence[Role], stop: Stop, vitals: Vitals, shadow: Shadow | None
+    settings: Settings, roles: Sequence[Role], stop: Stop, liveness: Liveness, shadow: Shadow | None
 ) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     with stop.waking(lambda: loop.call_soon_threadsafe(asked.set)):
-        await worker.run(settings, roles, stop=asked, vitals=vitals, shadow=shadow)
+        await worker.run(settings, roles, stop=asked, liveness=liveness, shadow=shadow)
 
 
-def wait_for_broker(settings: Settings, vitals: Vitals) -> None:
+def wait_for_broker(settings: Settings, liveness: Liveness) -> None:
     """Returns when a broker answers and its topics are as they should be; waits as long as it takes."""
     wait = FIRST_WAIT
     while True:
-        vitals.beat()
+        liveness.heartbeat()
         try:
             with admin.admin_client(settings) as client:
                 created = admin.apply(client, settings)

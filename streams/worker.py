@@ -13,7 +13,7 @@ from models.errors import SuperfanError
 from streams.agents.shadow import Shadow
 from streams.delivery import DeliveryError, Fenced, ReliableApp
 from streams.ops import meters
-from streams.ops.liveness import BEAT, Vitals
+from streams.ops.liveness import HEARTBEAT, Liveness
 from streams.ops.logs import words_of
 from streams.roles import Role
 from streams.settings import Settings
@@ -34,26 +34,26 @@ async def run(
     roles: Sequence[Role],
     *,
     stop: asyncio.Event,
-    vitals: Vitals | None = None,
+    liveness: Liveness | None = None,
     shadow: Shadow | None = None,
 ) -> None:
     """Run roles until `stop`; then finish what was begun, commit, leave the groups.
 
-    `vitals` are told how it goes.
+    `liveness` gets a heartbeat every second, and the reasons why a role is not ready.
 
     Raises `WorkerError` when an application fails: nothing that was not delivered is committed,
     and a new worker goes on from there.
     """
-    vitals = vitals or Vitals()
+    liveness = liveness or Liveness()
     async with AsyncExitStack() as stack:
-        beating = asyncio.ensure_future(_beat(vitals))
-        stack.callback(beating.cancel)
+        heartbeats = asyncio.ensure_future(_send_heartbeats(liveness))
+        stack.callback(heartbeats.cancel)
         apps = await asyncio.gather(*(_build(role, settings, shadow, stack) for role in roles))
         failure: BaseException | None
         try:
             await asyncio.gather(*(_start(app) for app in apps))
             log.info("Worker started: %s", ", ".join(roles))
-            stack.enter_context(vitals.watching(partial(_unready, apps)))
+            stack.enter_context(liveness.watching(partial(_unready, apps)))
             failure = await _first_of(stop, apps)
         except Exception as error:
             failure = error
@@ -63,11 +63,11 @@ async def run(
     log.info("Worker stopped")
 
 
-async def _beat(vitals: Vitals) -> None:
-    """Tell as long as this loop moves on."""
+async def _send_heartbeats(liveness: Liveness) -> None:
+    """Send heartbeats as long as this loop moves."""
     while True:
-        vitals.beat()
-        await asyncio.sleep(BEAT)
+        liveness.heartbeat()
+        await asyncio.sleep(HEARTBEAT)
 
 
 def _unready(apps: Sequence[ReliableApp]) -> list[str]:

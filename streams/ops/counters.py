@@ -1,7 +1,7 @@
-"""Counters and histograms for the hot path: an addition each, no lock.
+"""Counters and histograms for the hot path: one addition a call, no lock.
 
-Those of prometheus-client take one to eight microseconds a call, several a record: together more than a
-tenth of what the profile role does. Only one thread may count here, the worker's loop; any may read.
+The ones of prometheus-client take one to eight microseconds a call. A record needs several calls: more
+than a tenth of the profile role's work. Only the thread of the worker's loop may count; any may read.
 """
 
 from bisect import bisect_left
@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 
-class Count:
-    """A series of a counter."""
+class CounterSeries:
+    """One series of a counter."""
 
     __slots__ = ("value",)
 
@@ -23,13 +23,16 @@ class Count:
         self.value = 0.0
 
     def inc(self, by: float = 1) -> None:
-        """Count once, or so often."""
+        """Add to the count."""
         self.value += by
 
 
-class Spread:
-    """A series of a histogram. `counts` has a number for each bound, of what lies above the one before it,
-    and one more of what lies above all."""
+class HistogramSeries:
+    """One series of a histogram.
+
+    `counts[i]` is the number of values above bound i - 1 and up to bound i; the last one counts those
+    above all bounds.
+    """
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -39,16 +42,16 @@ class Spread:
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Take note of a value."""
+        """Count a value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
 
-S = TypeVar("S", Count, Spread)
+S = TypeVar("S", CounterSeries, HistogramSeries)
 
 
 class _Family(Collector, Generic[S]):
-    """A metric: its series, by the values of its labels. Without labels there is one from the start."""
+    """A metric and its series by label values. A metric without labels has one series from the start."""
 
     def __init__(self, name: str, meaning: str, labels: Sequence[str]) -> None:
         self._name, self._meaning, self._labels = name, meaning, tuple(labels)
@@ -57,7 +60,7 @@ class _Family(Collector, Generic[S]):
             self.labels()
 
     def labels(self, *values: str) -> S:
-        """The series with these values, in the order of the labels."""
+        """Return the series with these label values, in the order of the labels; it is made on first use."""
         found = self._series.get(values)
         if found is None:
             if len(values) != len(self._labels):
@@ -69,45 +72,45 @@ class _Family(Collector, Generic[S]):
         raise NotImplementedError
 
 
-class Counter(_Family[Count]):
-    """What only grows."""
+class Counter(_Family[CounterSeries]):
+    """A number that only grows."""
 
     def inc(self, by: float = 1) -> None:
-        """Count in the one series of a metric without labels."""
+        """Add to the single series of a metric without labels."""
         self.labels().inc(by)
 
     def describe(self) -> Iterator[CounterMetricFamily]:
-        """Name, kind and meaning, for the registry."""
+        """Yield name, kind and meaning, without values, for the registry."""
         yield CounterMetricFamily(self._name, self._meaning, labels=self._labels)
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """The values as they are now."""
+        """Yield the current values."""
         (family,) = self.describe()
         for labels, series in list(self._series.items()):
             family.add_metric(labels, series.value)
         yield family
 
-    def _new(self) -> Count:
-        return Count()
+    def _new(self) -> CounterSeries:
+        return CounterSeries()
 
 
-class Histogram(_Family[Spread]):
-    """How values are spread; `buckets` are upper bounds, ascending."""
+class Histogram(_Family[HistogramSeries]):
+    """A distribution of values; `buckets` are the upper bounds, ascending."""
 
     def __init__(self, name: str, meaning: str, labels: Sequence[str], buckets: Sequence[float]) -> None:
         self._bounds = tuple(map(float, buckets))
         super().__init__(name, meaning, labels)
 
     def observe(self, value: float) -> None:
-        """Take note of a value in the one series of a metric without labels."""
+        """Count a value in the single series of a metric without labels."""
         self.labels().observe(value)
 
     def describe(self) -> Iterator[HistogramMetricFamily]:
-        """Name, kind and meaning, for the registry."""
+        """Yield name, kind and meaning, without values, for the registry."""
         yield HistogramMetricFamily(self._name, self._meaning, labels=self._labels)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """The values as they are now; one that just comes in may be in the sum and not yet in a bucket."""
+        """Yield the current values. A value just counted may be missing in the sum."""
         (family,) = self.describe()
         bounds = [*map(floatToGoString, self._bounds), "+Inf"]
         for labels, series in list(self._series.items()):
@@ -115,5 +118,5 @@ class Histogram(_Family[Spread]):
             family.add_metric(labels, list(zip(bounds, upto, strict=True)), series.sum)
         yield family
 
-    def _new(self) -> Spread:
-        return Spread(self._bounds)
+    def _new(self) -> HistogramSeries:
+        return HistogramSeries(self._bounds)

@@ -1,4 +1,4 @@
-"""What a process tells over HTTP: `/metrics` for Prometheus, `/live` and `/ready` for probes."""
+"""The HTTP endpoint of a process: `/metrics` for Prometheus, `/live` and `/ready` for probes."""
 
 import logging
 import threading
@@ -13,29 +13,31 @@ from prometheus_client.registry import Collector
 
 from models.errors import SuperfanError
 from streams.ops import meters, metrics
-from streams.ops.liveness import Vitals
+from streams.ops.liveness import Liveness
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 class EndpointError(SuperfanError):
-    """Metrics cannot be served where they should be."""
+    """The metrics endpoint cannot listen at its address."""
 
 
 @contextmanager
-def serving(settings: Settings, by: Collection[str], vitals: Vitals, *others: Collector) -> Iterator[None]:
-    """Serve what `by` (roles, or the exporter) expose, and how they are, until the block ends.
+def serving(
+    settings: Settings, by: Collection[str], liveness: Liveness, *others: Collector
+) -> Iterator[None]:
+    """Serve the metrics of `by` (roles, or the exporter) and the probes until the block ends.
 
-    In a thread of its own: it answers while the worker's loop is busy or stuck. Does nothing when
-    no port is set. Raises `EndpointError` when the port cannot be had.
+    A thread of its own answers, even while the worker's loop is busy or stuck. Does nothing when no port
+    is set. Raises `EndpointError` when the port cannot be used.
     """
     at = settings.metrics
     if at.port is None:
         yield
         return
     meters.exposed(settings, by)
-    probes = {"/live": vitals.stuck, "/ready": vitals.unready}
+    probes = {"/live": liveness.stuck, "/ready": liveness.unready}
 
     class Answer(MetricsHandler):
         registry = metrics.registry(by, *others)
@@ -46,11 +48,11 @@ def serving(settings: Settings, by: Collection[str], vitals: Vitals, *others: Co
                 super().do_GET()
             elif path in probes:
                 wrong = probes[path]()
-                self._say(200 if wrong is None else 503, wrong or "yes")
+                self._answer(200 if wrong is None else 503, wrong or "yes")
             else:
-                self._say(404, "there are /metrics, /live and /ready")
+                self._answer(404, "try /metrics, /live or /ready")
 
-        def _say(self, status: int, text: str) -> None:
+        def _answer(self, status: int, text: str) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "text/plain; charset=utf-8")
             self.end_headers()
@@ -77,5 +79,5 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away in the middle is nobody's trouble."""
+        """Log only for debugging: a client that disconnects early is no error here."""
         log.debug("A request for metrics ended early", exc_info=True)

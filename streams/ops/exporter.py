@@ -23,7 +23,7 @@ from streams.broker import admin
 from streams.broker.clients import group_less_consumer
 from streams.broker.lag import FETCH_BYTES, PartitionLag, partition_lags, waiting_seconds
 from streams.ops import endpoint, metrics
-from streams.ops.liveness import Vitals
+from streams.ops.liveness import Liveness
 from streams.ops.metrics import Measured, Rows
 from streams.settings import Settings, SettingsError
 from streams.shutdown import Stop
@@ -42,18 +42,18 @@ def run_exporter(settings: Settings, stop: Stop) -> None:
         raise SettingsError(
             "The exporter has nowhere to serve", "metrics.port is not set", "set it, or give --port"
         )
-    measured, vitals = Measured(), Vitals()
-    with endpoint.serving(settings, ("exporter",), vitals, measured), stop.waking(lambda: None):
+    measured, liveness = Measured(), Liveness()
+    with endpoint.serving(settings, ("exporter",), liveness, measured), stop.waking(lambda: None):
         store = Store(settings.store_url.get_secret_value(), create=False)
         try:
             while not stop.asked:
-                _measure_until_lost(settings, store, measured, vitals, stop)
+                _measure_until_lost(settings, store, measured, liveness, stop)
         finally:
             store.close()
 
 
 def _measure_until_lost(
-    settings: Settings, store: Store, measured: Measured, vitals: Vitals, stop: Stop
+    settings: Settings, store: Store, measured: Measured, liveness: Liveness, stop: Stop
 ) -> None:
     """Measure over and over with the same connections, until asked to stop or until the broker is lost."""
     try:
@@ -62,20 +62,20 @@ def _measure_until_lost(
             consumer = stack.enter_context(
                 group_less_consumer(settings, max_partition_fetch_bytes=FETCH_BYTES)
             )
-            stack.enter_context(vitals.watching(lambda: ()))
+            stack.enter_context(liveness.watching(lambda: ()))
             while not stop.asked:
-                vitals.beat()
+                liveness.heartbeat()
                 asking = of_broker(client, consumer, settings.topics.partitions)
                 measured.publish(_merged(asking, of_store(store, settings)))
                 stop.wait(settings.metrics.every)
     except admin.TopicError as error:
         log.warning("The lag cannot be measured: %s", error)
-        vitals.beat()
+        liveness.heartbeat()
         measured.publish(_merged(_dependency("broker", up=True), of_store(store, settings)))
         stop.wait(settings.metrics.every)
     except (SuperfanError, KafkaError, OSError) as error:
         log.warning("The broker cannot be asked: %s", error)
-        vitals.beat()
+        liveness.heartbeat()
         measured.publish(_merged(_dependency("broker", up=False), of_store(store, settings)))
         stop.wait(settings.metrics.every)
 

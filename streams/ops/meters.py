@@ -1,7 +1,7 @@
-"""What is counted where: each function is called at one place of the stream, and only counts.
+"""Functions that count: each is called at one point of the stream and turns results into metrics.
 
-The core returns values; here they become numbers of the table (`streams.ops.metrics`). Most of this is
-on the hot path, called by the worker's loop: a record may cost a few microseconds here, in all roles.
+The metrics are in `streams.ops.metrics`. Most functions are on the hot path, called by the worker's loop:
+together they may take a few microseconds a record.
 """
 
 import time
@@ -24,7 +24,7 @@ from models.rejection import Dropped, DropReason, Reason, Rejected
 from nlp.records import Result
 from streams import topics
 from streams.ops import metrics
-from streams.ops.counters import Spread
+from streams.ops.counters import HistogramSeries
 from streams.settings import Settings
 
 if TYPE_CHECKING:  # types only: a role that counts must not load spaCy or SQLAlchemy
@@ -38,7 +38,7 @@ OUTCOMES: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     "profile": tuple((became, "") for became in ("kept", "late", "duplicate", "replayed", "ignored")),
     "sink": (("kept", ""),),
 }
-"""By role, what may become of a record, and why; a dead letter of any it may become besides."""
+"""Outcomes and their reasons by role, without dead letters, which every role has."""
 ENDS: Final[Mapping[str, Sequence[str]]] = {
     "candidate": ("entered",),
     "watch": ("watched",),
@@ -47,9 +47,9 @@ ENDS: Final[Mapping[str, Sequence[str]]] = {
     "cooled": ("low_score", "inauthentic"),
     "none": ("insufficient", "excluded", "erased", "expired"),
 }
-"""The states of an author for a brand, and why each comes about."""
+"""The states of an author for a brand, with the reasons for a change to each."""
 
-# Looking a labelled series up costs as much as counting: those of every record are looked up once.
+# To look up a labelled series costs as much as to count: the series of every record are cached.
 _event_latency = metrics.EVENT_LATENCY.labels()
 _outcome = cache(metrics.OUTCOMES.labels)
 _opinion = cache(metrics.OPINIONS.labels)
@@ -62,7 +62,7 @@ _shadow_points = cache(metrics.SHADOW_POINTS.labels)
 
 
 def enriched(topics: Iterable[str], results: Sequence[Result]) -> None:
-    """A batch of posts was read and enriched; `topics` are those of the records, in order."""
+    """Count an enriched batch; `topics` are the input topics of its records, in order."""
     posts: Counter[tuple[str, str]] = Counter()
     outcomes: Counter[tuple[str, str]] = Counter()
     for topic, result in zip(topics, results, strict=True):
@@ -81,18 +81,18 @@ def enriched(topics: Iterable[str], results: Sequence[Result]) -> None:
 
 
 def annotated(posts: int, seconds: float) -> None:
-    """A text process was done with a batch."""
+    """Count a batch that a text process has finished."""
     metrics.NLP_SECONDS.observe(seconds)
     metrics.NLP_POSTS.observe(posts)
 
 
 def rejected(role: str, rejection: Rejected) -> None:
-    """A record became a dead letter."""
+    """Count a dead letter."""
     _outcome(role, "dead_letter", rejection.reason).inc()
 
 
 def folded(event: Event, outcome: Outcome) -> None:
-    """An event was folded into an author's state."""
+    """Count an event that was folded into an author's state, with its outcome."""
     if isinstance(event, CountedPost):
         _outcome("profile", _became(outcome), "").inc()
         if outcome.counted:
@@ -106,13 +106,13 @@ def folded(event: Event, outcome: Outcome) -> None:
 
 
 def shadowed(brand: str, change: BoardChange, points: float) -> None:
-    """A judgement was made again by the shadow's rules, which score so many points more."""
+    """Count a judgement by the shadow rules; `points` is their score minus the published one."""
     _shadow(brand, change).inc()
     _shadow_points(brand).observe(points)
 
 
 def stored(applied: "Applied", records: int, seconds: float) -> None:
-    """The store has committed a batch of so many usable records."""
+    """Count a committed batch of `records` usable records."""
     metrics.STORE_SECONDS.observe(seconds)
     for change in CHANGES:
         metrics.STORE_ROWS.labels(change).inc(getattr(applied, change))
@@ -120,14 +120,14 @@ def stored(applied: "Applied", records: int, seconds: float) -> None:
 
 
 class Newest:
-    """The newest instant that was seen, as a gauge shows it."""
+    """A gauge of the newest time seen."""
 
     def __init__(self, gauge: Gauge) -> None:
         self._ms = 0
         gauge.set_function(lambda: self._ms / 1000)
 
     def seen(self, ms: int) -> None:
-        """Something of this instant was seen."""
+        """Move the gauge to this time unless it is older."""
         self._ms = ms if ms > self._ms else self._ms  # max() would take three times as long
 
 
@@ -135,17 +135,17 @@ newest = Newest(metrics.WATERMARK)
 
 
 class Pace:
-    """How fast one role works, and how far it is behind."""
+    """The speed of one role."""
 
     def __init__(self, role: str) -> None:
         self._role = role
-        self._latencies: dict[str, Spread] = {}
+        self._latencies: dict[str, HistogramSeries] = {}
         self._newest = Newest(metrics.PROCESSED.labels(role))
         self._rebalances = metrics.REBALANCES.labels(role)
         self._steps = metrics.STEP_SECONDS.labels(role)
 
     def done(self, topic: str, arrived_ms: int, now: float) -> None:
-        """All that a record led to was confirmed; `now` in epoch seconds."""
+        """Count a record whose results were all confirmed; `now` in epoch seconds."""
         latency = self._latencies.get(topic)
         if latency is None:
             latency = self._latencies[topic] = metrics.PIPELINE_LATENCY.labels(self._role, topic)
@@ -154,31 +154,31 @@ class Pace:
         self._newest.seen(arrived_ms)
 
     def step(self, seconds: float) -> None:
-        """The step of an agent took so long."""
+        """Count a step of an agent."""
         self._steps.observe(seconds)
 
     def assigned(self) -> None:
-        """An assignment of partitions has come."""
+        """Count an assignment of partitions."""
         self._rebalances.inc()
 
 
 class Running(Protocol):
-    """An application as far as it is watched, by the thread that serves metrics."""
+    """The part of an application that the thread serving metrics reads."""
 
     role: str
     delivery: Any
 
     @property
     def states(self) -> "Sequence[KeyedState]":
-        """What it remembers."""
+        """Its keyed states."""
 
     @property
     def owned(self) -> Collection[int]:
-        """Partitions it works on."""
+        """The partitions assigned to it."""
 
 
 def watch(app: Running) -> None:
-    """From now on the gauges of this role tell of this application."""
+    """Point the gauges of its role at this application."""
     metrics.PENDING.labels(app.role).set_function(lambda: app.delivery.in_flight)
     metrics.PARTITIONS.labels(app.role).set_function(lambda: len(app.owned))
     for state in app.states:
@@ -188,9 +188,9 @@ def watch(app: Running) -> None:
 
 
 def exposed(settings: Settings, by: Collection[str]) -> None:
-    """Show what runs, and as 0 what may be counted by these roles and has not been yet.
+    """Set the build info, and initialise to 0 every series that these roles may count.
 
-    A rate needs two points: of a series that begins with the first dead letter it does not see that one.
+    `rate()` cannot see the first increment of a new series.
     """
     metrics.BUILD.labels(version("superfan"), settings.rules.model_version).set(1)
     for role in OUTCOMES.keys() & by:

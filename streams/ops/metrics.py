@@ -1,9 +1,8 @@
-"""The one table of metrics: names, kinds, units, labels, who exposes them, what they mean.
+"""The table of metrics: names, kinds, units, labels, exposing processes, descriptions.
 
 Collectors are made from it, `make generate` writes it into `deploy/prometheus/README.md`, and rules and
-dashboards are tested against it. Units are base units; labels have
-few values, known beforehand: never an author, a text or a hashtag. What is counted where is told by
-`streams.ops.meters`.
+dashboards are tested against it. Units are base units. Labels have few values, known in advance: never an
+author, a text or a hashtag. `streams.ops.meters` does the counting.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,13 +30,13 @@ SCORES = tuple(range(10, 101, 10))
 POINTS = (-20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20)
 
 By = Literal["enrich", "profile", "sink", "exporter"]
-"""Who exposes a metric: a role of a worker, or `superfan exporter`."""
+"""The process that exposes a metric: a role of a worker, or `superfan exporter`."""
 WORKER: Final[tuple[By, ...]] = ("enrich", "profile", "sink")
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A row of the table. `collector` is null for what the exporter measures as a whole (`Measured`)."""
+    """A row of the table. `collector` is null for the exporter's own metrics, which `Measured` collects."""
 
     name: str
     kind: str
@@ -81,154 +80,176 @@ def _measured(kind: str, name: str, unit: str, labels: Sequence[str], meaning: s
 
 # --- the stream
 
-BUILD = _gauge("build_info", "1", ("version", "model_version"), (*WORKER, "exporter"), "what runs; always 1")
+BUILD = _gauge(
+    "build_info",
+    "1",
+    ("version", "model_version"),
+    (*WORKER, "exporter"),
+    "version and rules that run; always 1",
+)
 POSTS = _counter(
-    "posts_total", "posts", ("topic", "platform"), ("enrich",), "posts read, by where they came from"
+    "posts_total", "posts", ("topic", "platform"), ("enrich",), "posts read, by topic and platform"
 )
 OUTCOMES = _counter(
     "outcomes_total", "records", ("role", "outcome", "reason"), WORKER,
-    "what became of posts (sink: rows): kept, dropped, late, duplicate, replayed, ignored; all: dead_letter",
+    "records by outcome: kept, dropped, late, duplicate, replayed, ignored or dead_letter",
 )  # fmt: skip
 PIPELINE_LATENCY = _histogram(
     "pipeline_latency_seconds", "seconds", ("role", "topic"), WORKER, LATENCIES,
-    "from the arrival of a record in Superfan until all that a role made of it was confirmed",
+    "time from the arrival of a record in Superfan to the confirmed delivery of its results by a role",
 )  # fmt: skip
 EVENT_LATENCY = _histogram(
     "event_latency_seconds", "seconds", (), ("profile",), AGES,
-    "from when a post was written until it was counted; a replay of history shows as old",
+    "age of a post when it is counted; high while history is replayed",
 )  # fmt: skip
 WATERMARK = _gauge(
-    "watermark_timestamp_seconds", "seconds", (), ("profile",), "when the newest counted post was written"
+    "watermark_timestamp_seconds", "seconds", (), ("profile",), "creation time of the newest counted post"
 )
 PROCESSED = _gauge(
     "processed_timestamp_seconds", "seconds", ("role",), WORKER,
-    "when the newest record that a role is done with had arrived in Superfan",
+    "arrival time in Superfan of the newest record that a role has finished",
 )  # fmt: skip
 STEP_SECONDS = _histogram(
     "step_seconds", "seconds", ("role",), ("profile", "sink"), SECONDS,
-    "work on one record (profile) or one batch (sink), waiting for the store included",
+    "time to process one record (profile) or one batch (sink), including waits for the store",
 )  # fmt: skip
-PENDING = _gauge("pending_records", "records", ("role",), WORKER, "records begun and not yet confirmed")
-PARTITIONS = _gauge(
-    "assigned_partitions", "partitions", ("role",), WORKER, "partitions a worker works on now"
-)
-REBALANCES = _counter(
-    "rebalances_total", "rebalances", ("role",), WORKER, "assignments of partitions that came"
-)
+PENDING = _gauge("pending_records", "records", ("role",), WORKER, "records in progress, not yet confirmed")
+PARTITIONS = _gauge("assigned_partitions", "partitions", ("role",), WORKER, "partitions assigned to a worker")
+REBALANCES = _counter("rebalances_total", "rebalances", ("role",), WORKER, "partition assignments received")
 DEAD_LETTER_SHARE = _gauge(
-    "dead_letter_share_ratio", "ratio", ("role",), WORKER, "share of dead letters among the last records"
+    "dead_letter_share_ratio", "ratio", ("role",), WORKER, "share of dead letters among the latest records"
 )
 DEAD_LETTER_LIMIT = _gauge(
-    "dead_letter_limit_ratio", "ratio", ("role",), WORKER, "the share of dead letters at which a worker stops"
+    "dead_letter_limit_ratio", "ratio", ("role",), WORKER, "share of dead letters at which a worker stops"
 )
 
 # --- text
 
 NLP_SECONDS = _histogram(
-    "nlp_batch_seconds", "seconds", (), ("enrich",), SECONDS, "work of a text process on one batch"
+    "nlp_batch_seconds", "seconds", (), ("enrich",), SECONDS, "time a text process takes for one batch"
 )
-NLP_POSTS = _histogram("nlp_batch_posts", "posts", (), ("enrich",), BATCHES, "posts of one batch")
+NLP_POSTS = _histogram("nlp_batch_posts", "posts", (), ("enrich",), BATCHES, "posts per batch")
 NLP_RESTARTS = _counter(
-    "nlp_pool_restarts_total", "restarts", (), ("enrich",), "times the text processes had to be replaced"
+    "nlp_pool_restarts_total",
+    "restarts",
+    (),
+    ("enrich",),
+    "replacements of the pool of text processes after a crash",
 )
 
 # --- states
 
 STATE_KEYS = _gauge("state_keys", "keys", ("state",), ("profile",), "keys held in memory")
 STATE_BYTES = _gauge(
-    "state_bytes", "bytes", ("state",), ("profile",), "packed keys and values held in memory"
+    "state_bytes", "bytes", ("state",), ("profile",), "size of the packed keys and values held in memory"
 )
 STALE_STATES = _counter(
-    "stale_states_refused_total", "records", ("state",), ("profile",), "older states that recovery refused"
+    "stale_states_refused_total",
+    "records",
+    ("state",),
+    ("profile",),
+    "states older than the current one, refused during recovery",
 )
 RECOVERY_REMAINING = _gauge(
-    "recovery_remaining_records", "records", (), ("profile",), "changelog records still to be read"
+    "recovery_remaining_records", "records", (), ("profile",), "changelog records left to read in a recovery"
 )
 RECOVERY_SECONDS = _histogram(
-    "recovery_seconds", "seconds", (), ("profile",), LATENCIES, "time a recovery of states took"
+    "recovery_seconds", "seconds", (), ("profile",), LATENCIES, "duration of a recovery of states"
 )
 
-# --- what came out
+# --- results
 
 OPINIONS = _counter(
-    "opinions_total", "opinions", ("brand", "sentiment"), ("profile",), "opinions of brands, each post once"
+    "opinions_total",
+    "opinions",
+    ("brand", "sentiment"),
+    ("profile",),
+    "opinions about brands; each post counts once",
 )
 CUES = _counter(
     "cued_opinions_total", "opinions", ("brand", "cue"), ("profile",),
-    "opinions that count less: giveaway, sponsored, ambiguous",
+    "opinions with reduced weight: giveaway, sponsored, ambiguous",
 )  # fmt: skip
 SCORE = _histogram(
-    "score_points", "points", ("brand",), ("profile",), SCORES, "scores 0..100 of published profiles"
+    "score_points", "points", ("brand",), ("profile",), SCORES, "scores of published profiles, 0 to 100"
 )
 TRANSITIONS = _counter(
     "transitions_total", "candidates", ("brand", "before", "after", "reason"), ("profile",),
-    "candidates that changed their state; none: no candidate",
+    "state changes of candidates; `none` means not on the board",
 )  # fmt: skip
 RULES = _counter(
     "authenticity_rules_fired_total", "profiles", ("rule",), ("profile",),
-    "published profiles against which a rule of authenticity speaks",
+    "published profiles that an authenticity rule lowers",
 )  # fmt: skip
 SHADOW = _counter(
     "shadow_judgements_total", "judgements", ("brand", "verdict"), ("profile",),
-    "published judgements as the shadow's rules see the board: agree, enters, leaves",
+    "published judgements by the verdict of the shadow rules: agree, enters (promoted), leaves (demoted)",
 )  # fmt: skip
 SHADOW_POINTS = _histogram(
     "shadow_difference_points", "points", ("brand",), ("profile",), POINTS,
-    "the shadow's score less the published one",
+    "shadow score minus published score",
 )  # fmt: skip
 STORE_ROWS = _counter(
-    "store_rows_total", "rows", ("change",), ("sink",), "what the store did: written, stale, deleted"
+    "store_rows_total",
+    "rows",
+    ("change",),
+    ("sink",),
+    "rows by change: written, stale (a newer row was there), deleted",
 )
 STORE_SECONDS = _histogram(
-    "store_write_seconds", "seconds", (), ("sink",), SECONDS, "one transaction that was committed"
+    "store_write_seconds", "seconds", (), ("sink",), SECONDS, "duration of a committed transaction"
 )
 STORE_ERRORS = _counter(
-    "store_write_errors_total", "errors", (), ("sink",), "writes that failed, and are tried again"
+    "store_write_errors_total", "errors", (), ("sink",), "failed writes, each of which is retried"
 )
 
-# --- measured from outside, by asking the broker and the store: what is stuck shows, too
+# --- measured from outside, by asking broker and store, so that stuck workers show as well
 
 MEASURED = _measured(
-    "gauge", "measured_timestamp_seconds", "seconds", ("dependency",), "when broker and store were last asked"
+    "gauge",
+    "measured_timestamp_seconds",
+    "seconds",
+    ("dependency",),
+    "time of the last answer of the broker or the store",
 )
 UP = _measured(
-    "gauge", "dependency_up", "1", ("dependency",), "whether broker and store answered when asked: 1 or 0"
+    "gauge", "dependency_up", "1", ("dependency",), "1 if the broker or the store answered, else 0"
 )
 LAG_RECORDS = _measured(
     "gauge", "consumer_lag_records", "records", ("role", "topic", "partition"),
-    "records behind the committed offset",
+    "records after the committed offset",
 )  # fmt: skip
 LAG_SECONDS = _measured(
     "gauge", "consumer_lag_seconds", "seconds", ("role", "topic", "partition"),
-    "age of the record at the committed offset; 0 when there is none",
+    "age of the record at the committed offset; 0 if caught up",
 )  # fmt: skip
 TOPIC_RECORDS = _measured(
-    "counter", "topic_records_total", "records", ("topic",), "offsets given out by the broker"
+    "counter", "topic_records_total", "records", ("topic",), "sum of the end offsets of all partitions"
 )
 CONSUMED = _measured(
     "counter",
     "consumed_records_total",
     "records",
     ("role", "topic"),
-    "offsets committed, over all partitions",
+    "sum of the committed offsets of all partitions",
 )
 CANDIDATES = _measured(
     "gauge",
     "candidates",
     "candidates",
     ("brand", "state", "tier"),
-    "candidates in the store; tier unknown: no followers",
+    "candidates in the store; tier `unknown` means that the follower count is unknown",
 )
 NOTICES_OVERDUE = _measured(
     "gauge", "notices_overdue", "candidates", ("brand",),
-    "candidates whose notice was due and who were neither contacted nor decided about",
+    "candidates with an overdue notice who were neither contacted nor decided on",
 )  # fmt: skip
 BENCHMARK = _measured(
     "gauge",
     "benchmark_timestamp_seconds",
     "seconds",
     ("benchmark",),
-    "of when the figures are that we show (costs) and compare with (engagement)",
+    "end of the period that the benchmark figures cover: costs shown, engagement compared",
 )
 
 BY_NAME = {metric.name: metric for metric in TABLE}
@@ -238,17 +259,17 @@ Rows = Mapping[tuple[str, ...], float]
 
 
 class Measured(Collector):
-    """What the exporter found: replaced as a whole, so that nothing old is ever shown beside the new."""
+    """The latest measurements of the exporter, replaced as a whole: old and new never mix."""
 
     def __init__(self) -> None:
         self._found: Mapping[str, Rows] = {}
 
     def publish(self, found: Mapping[str, Rows]) -> None:
-        """Show these values, and nothing else; keys are names of the table."""
+        """Replace all values. `found` maps names of the table to rows."""
         self._found = found
 
     def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
-        """The families as prometheus-client wants them."""
+        """Yield the values as families of prometheus-client."""
         found = self._found
         for name, rows in found.items():
             metric = BY_NAME[name]
@@ -261,7 +282,7 @@ class Measured(Collector):
 
 
 def registry(by: Iterable[str], *others: Collector) -> CollectorRegistry:
-    """What a process exposes that is each of `by`, and what it uses of the machine."""
+    """Return a registry of the metrics of `by`, of `others`, and of the process itself."""
     wanted = set(by)
     made = CollectorRegistry()
     for metric in TABLE:
@@ -276,12 +297,12 @@ def registry(by: Iterable[str], *others: Collector) -> CollectorRegistry:
 
 
 def role_of(group: str) -> str:
-    """The label of a consumer group."""
+    """Return the label of a consumer group."""
     return group.removeprefix("superfan-")
 
 
 def document() -> str:
-    """The table as Markdown."""
+    """Return the table in Markdown."""
     lines = ["| metric | kind | unit | labels | exposed by | meaning |", "|---|---|---|---|---|---|"]
     for m in TABLE:
         labels = ", ".join(f"`{label}`" for label in m.labels)
