@@ -1,18 +1,19 @@
-"""`superfan tune`: feedback and profiles in, a settings file with other weights out. Switches nothing.
+"""`superfan tune`: learn weights from feedback and profiles, and write them to a new settings file.
 
-How weights are learned is in `models.learning`. Learned is only from authors whom somebody was shown:
-the new weights say how to rank the likes of these, not whom nobody has seen. Profiles should stand as
-they did when people decided (`superfan backtest --tick DAY` makes such).
+Nothing that runs is changed. `models.learning` does the learning, from authors with a decision only: the
+weights rank authors like them, and promise nothing for others. The profiles should be those of the time
+of the decisions; `superfan backtest --tick DAY` writes them.
 """
 
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import msgspec
+import tomlkit
+from tomlkit.items import Table
 
 from models.candidate import Authenticity, Profile
 from models.customer import decode_feedback
@@ -25,21 +26,14 @@ from models.times import instant
 from streams.sources import lines
 
 DECIDED = {"accepted": True, "declined": False}
-_TABLE = re.compile(
-    r"""
-    ^[ \t]*\[weights\][^\n]*\n?                 # the head of the table, and up to the last of its keys
-    (?: (?:[ \t]*(?:\#[^\n]*)?\n)* [ \t]*\w+[ \t]*=[^\n]*\n? )*
-    """,
-    re.MULTILINE | re.VERBOSE,
-)
 
 
 class TuneError(SuperfanError):
-    """Weights cannot be learned from this, or not be written."""
+    """Weights cannot be learned from these files, or cannot be written."""
 
 
 class _Judged(Record, frozen=True):
-    """What is read of a profile."""
+    """The part of a profile that is read."""
 
     key: str
     components: dict[str, float | None]
@@ -47,7 +41,7 @@ class _Judged(Record, frozen=True):
 
 
 class Verdicts(NamedTuple):
-    """What people decided, by candidate key: the newest yes or no of each; and lines of no use."""
+    """The newest decision by candidate key, and the number of unusable lines."""
 
     decided: dict[str, bool]
     unusable: int
@@ -57,7 +51,7 @@ _decoder = msgspec.json.Decoder(_Judged)
 
 
 def read_feedback(file: Path) -> Verdicts:
-    """The decisions of a file of feedback; raises `FileError`."""
+    """Return the decisions of a file of feedback. Raises `FileError`."""
     newest: dict[str, tuple[int, bool]] = {}
     unusable = 0
     for line in lines.read(file):
@@ -68,13 +62,13 @@ def read_feedback(file: Path) -> Verdicts:
             unusable += 1
             continue
         if feedback.decision in DECIDED:
-            told = (at, DECIDED[feedback.decision])
-            newest[feedback.key] = max(newest.get(feedback.key, told), told)
+            decision = (at, DECIDED[feedback.decision])
+            newest[feedback.key] = max(newest.get(feedback.key, decision), decision)
     return Verdicts({key: accepted for key, (_, accepted) in newest.items()}, unusable)
 
 
 def from_file(file: Path, decided: Mapping[str, bool]) -> Iterator[Decision]:
-    """Decisions with what a file of profiles knows of the authors; raises `FileError` and `TuneError`."""
+    """Join decisions with a file of profiles. Raises `FileError` and `TuneError`."""
     for number, line in enumerate(lines.read(file), 1):
         try:
             profile = decode_json(_decoder, line)
@@ -89,7 +83,7 @@ def from_file(file: Path, decided: Mapping[str, bool]) -> Iterator[Decision]:
 
 
 def from_store(store: Store, decided: Mapping[str, bool]) -> Iterator[Decision]:
-    """Decisions with what the store knows of the authors; raises `StoreError`."""
+    """Join decisions with the profiles of the store. Raises `StoreError`."""
     for key, accepted in decided.items():
         profile = store.profile(key)
         if profile is not None:
@@ -97,12 +91,12 @@ def from_store(store: Store, decided: Mapping[str, bool]) -> Iterator[Decision]:
 
 
 def once(decisions: Iterable[Decision]) -> list[Decision]:
-    """The last one of each author."""
+    """Return the last decision of each author."""
     return list({decision.key: decision for decision in decisions}.values())
 
 
 def rows(tuned: Tuned, present: Mapping[str, float]) -> Iterator[dict[str, Any]]:
-    """Old and new weights as shares, then old and new cross-validated measures with their spread."""
+    """Yield old and new weights as shares, then old and new cross-validated measures with deviations."""
     total = sum(present.values())
     for name, weight in tuned.weights.items():
         yield _row("weight", name, round(present[name] / total, 4), weight)
@@ -121,69 +115,69 @@ def rows(tuned: Tuned, present: Mapping[str, float]) -> Iterator[dict[str, Any]]
 
 
 def advice(tuned: Tuned) -> str:
-    """Whether the new weights deserve trust, in a sentence."""
+    """Return a sentence that recommends the new weights or the present ones."""
     gain, error = tuned.gain
     if gain <= 2 * error:
         return (
             f"The new weights do not rank clearly better (AUC {gain:+.3f}, standard error {error:.3f}): "
-            "stay with the present ones, or decide about more candidates first."
+            "stay with the present ones, or decide on more candidates first."
         )
     return f"The new weights rank better in cross-validation: AUC {gain:+.3f}, standard error {error:.3f}."
 
 
 def write_settings(target: Path, source: Path, tuned: Tuned, present: Mapping[str, float]) -> None:
-    """The settings file `source` with these weights, and where they come from. Raises `TuneError`."""
+    """Write the settings of `source` with the new weights to `target`. Raises `TuneError`."""
     if target.exists() and target.samefile(source):
         raise TuneError(
-            f"{target} is the settings file in force",
-            "tuning switches nothing by itself",
+            f"{target} is the current settings file",
+            "tuning never changes the current settings",
             "write to another file, and compare the two with `superfan backtest --compare`",
         )
-    text = source.read_text(encoding="utf-8")
-    made = with_weights(text, _table(tuned, present))
-    expected = tomllib.loads(text) | {"weights": tuned.weights}
+    text = with_weights(source.read_text(encoding="utf-8"), tuned, present)
     try:
-        kept = tomllib.loads(made) == expected
-    except tomllib.TOMLDecodeError:
-        kept = False
-    if not kept:
-        raise TuneError(
-            f"The weights in {source} cannot be replaced",
-            "they are not written as a [weights] table of their own",
-            "write them so: [weights] on a line, below it one weight a line",
-        )
-    try:
-        target.write_text(made, encoding="utf-8")
+        target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise TuneError(
             f"{target} cannot be written",
             error.strerror or str(error),
-            "name a file in a folder that exists and may be written to",
+            "name a file in a folder that exists and is writable",
         ) from None
 
 
-def with_weights(text: str, table: str) -> str:
-    """A settings file whose [weights] are this table; it stands where they stood, else at the end."""
-    if _TABLE.search(text) is None:
-        return f"{text.rstrip()}\n\n{table}"
-    return _TABLE.sub(lambda _: table, text, count=1)
+def with_weights(text: str, tuned: Tuned, present: Mapping[str, float]) -> str:
+    """Return settings with [weights] replaced, or added at the end; everything else keeps its form.
+
+    A comment in the table says how the weights were learned.
+    """
+    settings = tomlkit.parse(text)
+    weights = tomlkit.table()
+    for line in _comment(tuned, present):
+        weights.add(tomlkit.comment(line))
+    for name, weight in tuned.weights.items():
+        weights.add(name, tomlkit.float_(f"{weight:.4f}"))
+    if (old := settings.get("weights")) is None:
+        settings.add(tomlkit.nl())
+    elif isinstance(old, Table):
+        old.trivia.indent = old.trivia.comment_ws = old.trivia.comment = ""  # else the new head has them
+        # Comments after the last key may be about the next table.
+        for item in reversed([*takewhile(lambda item: item[0] is None, reversed(old.value.body))]):
+            weights.append(*item)
+    settings["weights"] = weights
+    return tomlkit.dumps(settings)
 
 
-def _table(tuned: Tuned, present: Mapping[str, float]) -> str:
-    measures = {row["name"]: row for row in rows(tuned, present) if row["kind"] != "weight"}
-    told = "; ".join(
-        f"{name} {row['present']} -> {row['new']} (spread {row['new_spread']})"
-        for name, row in measures.items()
+def _comment(tuned: Tuned, present: Mapping[str, float]) -> tuple[str, ...]:
+    measures = ", ".join(
+        f"{row['name']} {row['present']} -> {row['new']} (deviation {row['new_spread']})"
+        for row in rows(tuned, present)
+        if row["kind"] != "weight"
     )
     before = ", ".join(f"{name} {weight:g}" for name, weight in present.items())
-    said = [
+    return (
         f"Learned by `superfan tune` from {tuned.decisions} decisions, {tuned.accepted} of them accepted.",
-        f"Cross-validated over {len(tuned.folds)} folds: {told}.",
+        f"Cross-validated over {len(tuned.folds)} folds: {measures}.",
         f"Penalty {tuned.penalty:g}, chosen by cross-validation. The weights before: {before}.",
-    ]
-    lines_ = ["[weights]", *(f"# {line}" for line in said)]
-    lines_ += [f"{name} = {weight:.4f}" for name, weight in tuned.weights.items()]
-    return "\n".join(lines_) + "\n"
+    )
 
 
 def _decision(profile: _Judged | Profile, accepted: bool) -> Decision:

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,20 +55,20 @@ def test_only_the_weights_are_written_anew(tmp_path: Path, more: str) -> None:
 
 def test_tuning_a_tuned_file_replaces_what_was_learned(tmp_path: Path) -> None:
     """A second round leaves one table and one explanation."""
-    text = SETTINGS.format(more="")
-    once = with_weights(text, "[weights]\n# learned\nreach = 0.1\n")
-    assert with_weights(once, "[weights]\n# again\nreach = 0.2\n") == once.replace(
-        "learned", "again"
-    ).replace("0.1", "0.2")
+    once = with_weights(SETTINGS.format(more=""), TUNED, PRESENT)
+    again = with_weights(once, replace(TUNED, weights=PRESENT, decisions=60), PRESENT)
+    assert again == once.replace("50 decisions", "60 decisions").replace(
+        "enthusiasm = 0.24", "enthusiasm = 0.34"
+    ).replace("customer = 0.26", "customer = 0.16")
 
 
-def test_weights_that_are_no_table_of_their_own_are_an_error(tmp_path: Path) -> None:
-    """Where the table cannot be found the file is not half written, but refused."""
-    source = tmp_path / "superfan.toml"
-    source.write_text("weights = { reach = 0.1 }\n" + SETTINGS.format(more=""))
-    with pytest.raises(TuneError, match="weights"):
-        tune.write_settings(tmp_path / "candidate.toml", source, TUNED, PRESENT)
-    assert not (tmp_path / "candidate.toml").exists()
+@pytest.mark.parametrize("inline", ["weights = { reach = 0.1 }\n", "weights.reach = 0.1 # by hand\n"])
+def test_weights_in_one_line_become_a_table(inline: str) -> None:
+    """Weights that are written without a table of their own are replaced as well."""
+    source = inline + SETTINGS.format(more="")
+    made = with_weights(source, TUNED, PRESENT)
+    assert tomllib.loads(made) == tomllib.loads(source) | {"weights": LEARNED}
+    assert "# of ours" in made
 
 
 def test_the_settings_in_force_are_never_overwritten(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_the_settings_in_force_are_never_overwritten(tmp_path: Path) -> None:
     source.write_text(SETTINGS.format(more=""))
     link.symlink_to(source)
     for target in (source, link):
-        with pytest.raises(TuneError, match="in force"):
+        with pytest.raises(TuneError, match="current settings"):
             tune.write_settings(target, source, TUNED, PRESENT)
 
 
