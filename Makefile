@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_ARGS ?=
+# One process more than there are cores: some tests mostly wait.
+TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 CHAOS_ARGS ?=
 BENCH_ARGS ?=
 # BENCH_ARGS without BENCH are arguments of `recovery`, the longest benchmark.
@@ -56,7 +58,7 @@ demo: $(VENV)/demo.stamp ## run real posts through a real Kafka and show the boa
 	@$(BIN)/superfan demo $(DEMO_ARGS)
 
 test: $(VENV)/test.stamp ## run all tests, including those on a real Kafka and a real PostgreSQL
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder $(TEST_ARGS)
 
 chaos: $(VENV)/test.stamp ## inject faults on a real Kafka and compare with an oracle, three seeds; half an hour
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

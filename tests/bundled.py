@@ -1,5 +1,7 @@
-"""The whole bundled stream, and what a backtest of it gives: the yardstick of the integration tests."""
+"""The bundled stream and its backtest: the yardstick of the integration tests."""
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -11,14 +13,14 @@ from streams.sources import lines
 
 
 def demo_with(thresholds: str) -> str:
-    """The settings of the demo with these thresholds instead of its own."""
+    """Return the settings of the demo with other thresholds."""
     before, header, _ = DEMO_CONFIG.read_text().partition("[thresholds]\n")
     assert header
     return f"{before}{header}{thresholds}\n"
 
 
 def looser() -> str:
-    """Settings by which authors are candidates who are none by the demo's."""
+    """Return settings that make candidates of authors who are none by the demo's."""
     return demo_with(
         "enter_score = 20\nleave_score = 10\nenter_days = 1\npositive_posts = 1\npositive_days = 1"
     )
@@ -38,12 +40,19 @@ def customers() -> list[bytes]:
 
 @pytest.fixture(scope="session")
 def yardstick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a backtest of everything."""
-    out = tmp_path_factory.mktemp("yardstick")
-    backtest.run(
-        load(DEMO_CONFIG),
-        posts=[data("posts.jsonl.gz")],
-        customers=data("customers.jsonl.gz"),
-        out=out,
-    )
+    """The folder of a backtest of everything, run once for all processes of pytest-xdist."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # each process has a folder of its own in there
+    out, done = shared / "yardstick", shared / "yardstick-done"
+    with (shared / "yardstick-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            backtest.run(
+                load(DEMO_CONFIG),
+                posts=[data("posts.jsonl.gz")],
+                customers=data("customers.jsonl.gz"),
+                out=out,
+            )
+            done.touch()
     return out

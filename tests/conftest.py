@@ -14,6 +14,28 @@ __all__ = ["customers", "posts", "yardstick"]
 NO_SKIP = "TEST_NO_SKIP"
 
 
+SLOWEST_FIRST = ("ops/test_live", "contract", "chaos", "integration", "judge", "ops", "property", "unit")
+"""order of the folders where several processes share the tests: no long one begins when others are done"""
+APART = ("test_facts", "test_stream", "test_trouble")
+"""files whose tests start a broker each, and may run in any process; those of other files share fixtures"""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Group and order the tests for pytest-xdist."""
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        return
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.stem not in APART:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(root))))
+
+    def turn(item: pytest.Item) -> int:
+        name = str(item.path.relative_to(root))
+        return next(n for n, folder in enumerate((*SLOWEST_FIRST, "")) if name.startswith(folder))
+
+    items.sort(key=turn)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
