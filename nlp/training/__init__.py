@@ -1,6 +1,12 @@
-"""How the network that ships with the package is trained: `python -m nlp.training --data DIR`.
+"""Training and evaluation of the text pipeline: `make train` and `make evaluate`.
 
-Two steps. `teacher` fine-tunes a small transformer on the corpora; `student` trains the network of
-`nlp.network` on the same posts and on what the teacher says of them. Needs the dependency group `train`;
-nothing here is imported when Superfan runs.
+Needs the dependency groups `train` and `evaluate`, and corpora that are not part of the repository. The
+product never imports this package, and the wheel does not contain it.
+
+- `corpora`: the corpora as typed records, split into `train` and `dev`
+- `rows`, `made`: training rows from the corpora, and generated posts
+- `teacher`: fine-tunes a small transformer
+- `forward`, `student`: train the network of `nlp.network` on labels and on the teacher's predictions
+- `__main__`: runs all of this, calibrates the network and writes `assets/network.npz`
+- `evaluate`, `baselines`, `measures`, `figures`: measure the pipeline and write the tables of MODEL_CARD.md
 """

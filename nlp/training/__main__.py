@@ -1,4 +1,4 @@
-"""`python -m nlp.training --data DIR`: teacher, student, calibration, and the file that ships."""
+"""`python -m nlp.training --data DIR`: train teacher and student, calibrate, and write the network."""
 
 import argparse
 import json
@@ -19,6 +19,7 @@ from spacy.training.iob_utils import tags_to_entities
 
 from nlp.network import TAGS, Network, TokenSpan
 from nlp.training import corpora
+from nlp.training.forward import Recipe
 from nlp.training.measures import macro_f1, macro_recall, span_f1
 from nlp.training.rows import (
     ASKED,
@@ -34,26 +35,33 @@ from nlp.training.rows import (
     unlabelled_rows,
     varied_rows,
 )  # fmt: skip
-from nlp.training.student import Recipe, Student, vocabulary_of
-from nlp.training.teacher import Said, Teacher, Weights, pieces, pretrained, word_vectors
+from nlp.training.student import Student, vocabulary_of
+from nlp.training.teacher import Predictions, Teacher, Weights, pieces, pretrained, word_vectors
 
 OUT = Path(__file__).parents[1] / "assets" / "network.npz"
 TABLES = ("V", "P", "S", "Sh", "G")
-"""stored as bytes and one scale a row"""
+"""tables that are stored as bytes, with a scale for each row"""
 NEARLY = 0.002
-"""F1 that is as good as the best: what development splits of this size cannot tell apart"""
+"""difference in F1 that development splits of this size cannot resolve"""
 PUBLISHED, TUNED = 64, 64
-"""numbers a word has by itself: from the transformer as published, and from the fine-tuned one"""
+"""lengths of the two parts of a word vector: from the published transformer, and from the fine-tuned one"""
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="make train DATA=…", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the corpora")
-    parser.add_argument("--out", type=Path, default=OUT, help="the file of the network; metrics go beside it")
-    parser.add_argument("--teacher", type=Path, help="keep the teacher there, or take it from there")
+    parser.add_argument("--data", type=Path, required=True, help="the folder of the corpora")
     parser.add_argument(
-        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="other settings of `Recipe`"
+        "--out",
+        type=Path,
+        default=OUT,
+        help="the file of the network; its figures go into a .json next to it",
+    )
+    parser.add_argument(
+        "--teacher", type=Path, help="file to load the teacher from; written if it does not exist"
+    )
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of `Recipe`"
     )
     chosen = parser.parse_args()
     settings: dict[str, Any] = {}
@@ -72,14 +80,18 @@ def main() -> None:
 
 
 def train(data: Path, out: Path, recipe: Recipe, kept: Path | None, progress: Progress) -> dict[str, Any]:
-    """Write the network to `out`; returns its figures on the development splits."""
+    """Write the network to `out` and return its figures on the development splits.
+
+    Raises:
+        ValueError: if a word of the vocabulary contains white space, which the file cannot store.
+        AssertionError: if the forward passes of training and of `nlp.network` differ.
+    """
     rows, held = training_rows(data), development_rows(data)
     sentences = tagged(data)
-    learned = _learned(rows, sentences, held, data, kept, progress)
-    vocabulary, vectors, rows = learned.vocabulary, learned.vectors, learned.rows
-    said = _addressed(rows, learned.said)
+    lesson = _lesson(rows, sentences, held, data, kept, progress)
+    vocabulary, vectors, rows = lesson.vocabulary, lesson.vectors, lesson.rows
     student = Student(recipe, vocabulary, vectors)
-    weights = student.train(rows, sentences, said, progress)
+    weights = student.train(rows, sentences, _addressed(rows, lesson.predictions), progress)
     if any(len(w.split()) != 1 for w in vocabulary):
         raise ValueError("a word with white space in it cannot be stored")
     network = {**quantised(weights), "words": np.frombuffer("\n".join(vocabulary).encode(), dtype=np.uint8)}
@@ -88,39 +100,47 @@ def train(data: Path, out: Path, recipe: Recipe, kept: Path | None, progress: Pr
     network |= calibration(network, held)
     np.savez_compressed(out, **network)
     reached = figures(Network(network), held, data)
-    return {"network": reached, "teacher": learned.scores, "settings": str(recipe), "rows": len(rows)}
+    return {"network": reached, "teacher": lesson.scores, "settings": str(recipe), "rows": len(rows)}
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What the student learns from the teacher, and what that takes to tell it anew of other posts."""
+class Lesson:
+    """The teacher and its predictions, from which the student learns."""
 
-    of: int
-    """checksum of the posts the teacher was to read"""
+    checksum: int
+    """checksum of the rows that the predictions must cover"""
     rows: list[Row]
-    """the posts it was trained on, and those it was only asked about"""
+    """rows with labels, then rows that only the teacher labels"""
     weights: Weights
+    """the teacher's weights"""
     scores: dict[str, Any]
-    said: Said
+    """the teacher's figures on the development splits"""
+    predictions: Predictions
+    """predictions for the rows"""
     vocabulary: list[str]
+    """words, most frequent first"""
     vectors: Any
+    """initial vectors of the words (vocabulary x PUBLISHED + TUNED)"""
 
 
-def _learned(
+def _lesson(
     rows: Sequence[Row],
     sentences: Sequence[Tagged],
     held: Mapping[str, list[Row]],
     data: Path,
     kept: Path | None,
     progress: Progress,
-) -> Learned:
-    """From the file `kept`, if it is there: the teacher, and what it said of those posts it has read."""
+) -> Lesson:
+    """Train the teacher and collect its predictions.
+
+    If the file `kept` exists, the teacher comes from it, and so do predictions for posts that it holds.
+    """
     unlabelled = [*unlabelled_rows(data), *varied_rows(rows)]
-    of = crc32(repr((rows, unlabelled, ASKED)).encode(errors="replace"))
-    before: Learned | None = None
+    checksum = crc32(repr((rows, unlabelled, ASKED)).encode(errors="replace"))
+    before: Lesson | None = None
     if kept is not None and kept.exists():
         before = pickle.loads(kept.read_bytes())  # noqa: S301 -- written by this program
-        if before.of == of:
+        if before.checksum == checksum:
             return before
     teacher = Teacher(SEED)
     if before is None:
@@ -130,48 +150,55 @@ def _learned(
         teacher.weights, scores = before.weights, before.scores
     weights = jax.tree.map(np.asarray, teacher.weights)
     if before is None and kept is not None:
-        # The longest part is done; whatever happens now, it need not be done again.
-        kept.write_bytes(pickle.dumps(Learned(0, [], weights, scores, teacher.says([], progress), [], None)))
+        # Training the teacher takes longest. Store it before anything else can fail.
+        nothing = teacher.predict([], progress)
+        kept.write_bytes(pickle.dumps(Lesson(0, [], weights, scores, nothing, [], None)))
     rows = [*rows, *unlabelled]
-    said = _said(rows, teacher, before, progress)
-    asked = asked_rows(rows, said.best)
-    rows, said = [*rows, *asked], _joined(said, _said(asked, teacher, before, progress))
+    predictions = _predictions(rows, teacher, before, progress)
+    asked = asked_rows(rows, predictions.best)
+    rows, predictions = [*rows, *asked], _joined(predictions, _predictions(asked, teacher, before, progress))
     vocabulary = vocabulary_of((row for row in rows if row.corpus != "varied"), sentences)
     known = set(vocabulary)
-    # Whole words the transformer knows and the corpora do not have: posts of tomorrow do.
+    # Future posts use words that the transformer knows and the corpora lack.
     vocabulary += [w for w in sorted(pieces().get_vocab()) if w.isalpha() and len(w) > 2 and w not in known]
     alone = [word.strip("<>") or word for word in vocabulary]
     parts = (pretrained(), PUBLISHED), (teacher.weights["encoder"], TUNED)
     vectors = np.concatenate([_principal(word_vectors(w, alone), size) for w, size in parts], axis=1)
-    learned = Learned(of, rows, weights, scores, said, vocabulary, vectors)
+    lesson = Lesson(checksum, rows, weights, scores, predictions, vocabulary, vectors)
     if kept is not None:
-        kept.write_bytes(pickle.dumps(learned))
-    return learned
+        kept.write_bytes(pickle.dumps(lesson))
+    return lesson
 
 
-def _addressed(rows: Sequence[Row], said: Said) -> Said:
-    """What a post without labels says of the handle it begins with is half what it says as a whole."""
+def _addressed(rows: Sequence[Row], predictions: Predictions) -> Predictions:
+    """Average predictions of post and target for unlabelled posts that begin with their target.
+
+    `nlp.sentiment` does the same for posts that begin with a handle.
+    """
     at = [n for n, row in enumerate(rows) if row.corpus == "unlabelled" and row.target and not row.target[0]]
-    towards = said.towards.copy()
-    towards[at] = (_logs(said.whole[at]) + _logs(said.towards[at])) / 2
-    return replace(said, towards=towards)
+    towards = predictions.towards.copy()
+    towards[at] = (_logs(predictions.whole[at]) + _logs(predictions.towards[at])) / 2
+    return replace(predictions, towards=towards)
 
 
 def _logs(logits: Any) -> Any:
+    """Return log probabilities (n x 3)."""
     return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
 
-def _said(rows: Sequence[Row], teacher: Teacher, before: Learned | None, progress: Progress) -> Said:
-    """What the teacher says of these posts; it does not read again what it has read."""
+def _predictions(
+    rows: Sequence[Row], teacher: Teacher, before: Lesson | None, progress: Progress
+) -> Predictions:
+    """Return the teacher's predictions for rows. Those that `before` holds are not computed again."""
     at = {(row.text, row.target): n for n, row in enumerate(before.rows)} if before else {}
     new = [row for row in rows if (row.text, row.target) not in at]
     offset = len(before.rows) if before else 0
     for n, row in enumerate(new):
         at[row.text, row.target] = offset + n
-    told = teacher.says(map(tokens, new), progress)
-    everything = _joined(before.said, told) if before else told
+    added = teacher.predict(map(tokens, new), progress)
+    everything = _joined(before.predictions, added) if before else added
     wanted = [at[row.text, row.target] for row in rows]
-    return Said(
+    return Predictions(
         everything.whole[wanted],
         everything.towards[wanted],
         everything.of_post[wanted],
@@ -181,8 +208,8 @@ def _said(rows: Sequence[Row], teacher: Teacher, before: Learned | None, progres
     )
 
 
-def _joined(one: Said, other: Said) -> Said:
-    return Said(
+def _joined(one: Predictions, other: Predictions) -> Predictions:
+    return Predictions(
         np.concatenate([one.whole, other.whole]),
         np.concatenate([one.towards, other.towards]),
         np.concatenate([one.of_post, other.of_post]),
@@ -193,7 +220,7 @@ def _joined(one: Said, other: Said) -> Said:
 
 
 def quantised(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables as bytes with a scale for each row, everything else in half precision."""
+    """Return tables as bytes with a scale for each row, and all other weights in half precision."""
     stored: dict[str, Any] = {}
     for name, value in weights.items():
         if name in TABLES:
@@ -206,27 +233,30 @@ def quantised(weights: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def probabilities(network: Network, rows: Sequence[Row]) -> tuple[Any, Any]:
-    """Of each post, and towards its target or, without one, the whole post (each n x 3)."""
+    """Return probabilities of posts and towards their targets (n x 3 each).
+
+    A post without a target counts as its own.
+    """
     whole, towards = [], []
     for start in range(0, len(rows), 256):
-        posts, places = [], []
+        posts, targets = [], []
         for n, row in enumerate(rows[start : start + 256]):
             words, marked = tokens(row)
             posts.append(network.word_ids(words))
-            at = [i for i, there in enumerate(marked) if there] or range(len(words))
-            places.append(TokenSpan(n, at[0], at[-1] + 1))
-        a, b = network.sentiment(posts, network.encode(posts), places)
-        whole.append(a)
-        towards.append(b)
+            at = [i for i, in_target in enumerate(marked) if in_target] or range(len(words))
+            targets.append(TokenSpan(n, at[0], at[-1] + 1))
+        of_posts, of_targets = network.sentiment(posts, network.encode(posts), targets)
+        whole.append(of_posts)
+        towards.append(of_targets)
     return np.concatenate(whole), np.concatenate(towards)
 
 
 def calibration(stored: Mapping[str, Any], held: Mapping[str, list[Row]]) -> dict[str, Any]:
-    """`lean` and `temperature` of a network that has none yet: the best of a grid on the development splits.
+    """Choose `lean` and `temperature` by grid search on the development splits. `stored` must have none.
 
-    Training weighs rare labels up, so that fewer posts seem neutral than are. What is added to neutral
-    towards a target is the least that gives nearly the best F1, as a mean over the corpora; then logits are
-    divided by what makes the probabilities true (Guo et al. 2017), one number for posts and one for targets.
+    Training gives rare labels more weight, so the network predicts neutral too rarely. `lean` is added to
+    the logit of neutral towards a target. It is the smallest value whose mean F1 over the corpora is nearly
+    the best. The temperatures then divide the logits of posts and of targets (Guo et al. 2017).
     """
     network = Network(stored)
     whole, _ = probabilities(network, held["overall"])
@@ -234,13 +264,13 @@ def calibration(stored: Mapping[str, Any], held: Mapping[str, list[Row]]) -> dic
     logits = {
         name: _logs(np.log(probabilities(network, rows)[1] + 1e-9)) for name, rows in of_corpora.items()
     }
-    told = {name: [row.towards or 0 for row in rows] for name, rows in of_corpora.items()}
+    labels = {name: [row.towards or 0 for row in rows] for name, rows in of_corpora.items()}
 
     def f1(lean: float) -> float:
         return float(
             np.mean(
                 [
-                    macro_f1([LABELS[label] for label in told[name]], _labels(each + _to_neutral(lean)))
+                    macro_f1([LABELS[label] for label in labels[name]], _labels(each + _to_neutral(lean)))
                     for name, each in logits.items()
                 ]
             )
@@ -251,7 +281,7 @@ def calibration(stored: Mapping[str, Any], held: Mapping[str, list[Row]]) -> dic
     towards = np.concatenate(list(logits.values())) + _to_neutral(lean)
     temperature = [
         _temperature(np.log(whole + 1e-9), [row.overall or 0 for row in held["overall"]]),
-        _temperature(towards, [label for name in logits for label in told[name]]),
+        _temperature(towards, [label for name in logits for label in labels[name]]),
     ]
     return {
         "lean": _to_neutral(lean).astype(np.float32),
@@ -263,18 +293,18 @@ def _to_neutral(lean: float) -> Any:
     return np.array([0, lean, 0])
 
 
-def _temperature(logits: Any, told: list[int]) -> float:
+def _temperature(logits: Any, labels: list[int]) -> float:
     def loss(t: float) -> float:
         shares = np.exp(_logs(logits / t))
-        # Every class weighs the same, as it does in the training.
-        each = -np.log(shares[np.arange(len(told)), told] + 1e-12)
-        return float(np.mean([each[np.array(told) == label].mean() for label in set(told)]))
+        # All classes have the same weight, as in training.
+        each = -np.log(shares[np.arange(len(labels)), labels] + 1e-12)
+        return float(np.mean([each[np.array(labels) == label].mean() for label in set(labels)]))
 
     return float(min(np.arange(0.5, 3.01, 0.05), key=loss))
 
 
 def figures(network: Network, held: Mapping[str, list[Row]], data: Path) -> dict[str, Any]:
-    """Macro recall and macro F1 of opinions, F1 of entities, on the development splits, in percent."""
+    """Return macro recall or F1 of sentiment, and F1 of entities, on the development splits, in percent."""
 
     def tag(words: list[list[str]]) -> list[list[int]]:
         posts = [network.word_ids(post) for post in words]
@@ -287,15 +317,17 @@ def figures(network: Network, held: Mapping[str, list[Row]], data: Path) -> dict
 def _teacher_figures(
     teacher: Teacher, held: Mapping[str, list[Row]], data: Path, progress: Progress
 ) -> dict[str, Any]:
-    """The same of the teacher."""
+    """Return the same figures for the teacher."""
 
     def tag(words: list[list[str]]) -> list[list[int]]:
-        return [list(map(int, tags)) for tags in teacher.says([(post, []) for post in words], progress).best]
+        return [
+            list(map(int, tags)) for tags in teacher.predict([(post, []) for post in words], progress).best
+        ]
 
     found = {}
     for name, rows in held.items():
-        said = teacher.says(map(tokens, rows), progress)
-        found[name] = said.whole, said.towards
+        predictions = teacher.predict(map(tokens, rows), progress)
+        found[name] = predictions.whole, predictions.towards
     return _scores(found, held, tag, data)
 
 
@@ -311,15 +343,18 @@ def _scores(
         if name == "overall":
             scores[name] = _percent(macro_recall([LABELS[r.overall or 0] for r in rows], _labels(whole)))
             continue
-        told = [LABELS[row.towards or 0] for row in rows]
-        scores[name] = _percent(macro_f1(told, _labels(towards)))
-        scores[f"{name} by the whole post"] = _percent(macro_f1(told, _labels(whole)))
+        labels = [LABELS[row.towards or 0] for row in rows]
+        scores[name] = _percent(macro_f1(labels, _labels(towards)))
+        scores[f"{name} by the whole post"] = _percent(macro_f1(labels, _labels(whole)))
     for name, sentences in corpora.entities(data, "dev").items():
-        said = tag([words for words, _ in sentences])
+        tagged_posts = tag([words for words, _ in sentences])
         scores[name] = _percent(
             span_f1(
                 [_spans(tags, corpora.MARKED[name]) for _, tags in sentences],
-                [_spans(iob_to_biluo([TAGS[tag] for tag in tags]), corpora.MARKED[name]) for tags in said],
+                [
+                    _spans(iob_to_biluo([TAGS[tag] for tag in tags]), corpora.MARKED[name])
+                    for tags in tagged_posts
+                ],
             )
         )
     return scores
@@ -330,23 +365,25 @@ def _labels(probabilities: Any) -> list[str]:
 
 
 def _spans(tags: Sequence[str], labels: Collection[str]) -> set[tuple[int, int, str]]:
-    """(start, end, label), the end inclusive."""
+    """Return (start, end, label) of entities, with the end included."""
     return {(start, end, label) for label, start, end in tags_to_entities(tags) if label in labels}
 
 
 def _assert_alike(stored: Mapping[str, Any], student: Student, rows: Sequence[Row]) -> None:
-    """What was trained and what will run say the same of these posts."""
+    """Raise AssertionError if the forward passes of training and of `nlp.network` differ on these posts."""
     weights = {name: np.asarray(value, dtype=np.float32) for name, value in stored.items()}
     for name in TABLES:
         weights[name] = weights[name] * weights[f"{name}_scale"][:, None]
-    for row, a, b in zip(rows, *probabilities(Network(stored), rows), strict=True):
-        trained = student.judge(weights, row)
-        if not np.allclose(trained, (a, b), atol=1e-3):
-            raise AssertionError(f"training says {trained}, the network {(a, b)}, of {row.text!r}")
+    for row, whole, towards in zip(rows, *probabilities(Network(stored), rows), strict=True):
+        trained = student.probabilities(weights, row)
+        if not np.allclose(trained, (whole, towards), atol=1e-3):
+            raise AssertionError(
+                f"for {row.text!r} training computes {trained}, but nlp.network {(whole, towards)}"
+            )
 
 
 def _principal(vectors: Any, size: int) -> Any:
-    """The `size` directions in which words differ most, to a deviation of a quarter."""
+    """Return the first `size` principal components (n x size), with an overall deviation of 0.25."""
     centred = vectors - vectors.mean(0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     reduced = centred @ axes[:size].T

@@ -1,7 +1,4 @@
-"""What our pipeline is compared with: systems anyone can have in an afternoon.
-
-Needs the dependency group `evaluate`, which the product does not have.
-"""
+"""Baselines for the evaluation: simple or published systems. Needs the dependency group `evaluate`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -16,12 +13,12 @@ from nlp.training.corpora import Labelled, Sentence
 from nlp.training.measures import Span
 
 NEUTRAL = 0.05
-"""VADER's own threshold: what leans less than this is neutral."""
+"""VADER's own threshold: a smaller compound score, in absolute value, is neutral"""
 ONTONOTES = {
     "PERSON": "PERSON", "ORG": "ORG", "PRODUCT": "PRODUCT", "WORK_OF_ART": "WORK", "NORP": "GROUP",
     "GPE": "LOCATION", "LOC": "LOCATION", "FAC": "LOCATION",
 }  # fmt: skip
-"""The labels of `en_core_web_sm` that have a counterpart among ours; the others are left out."""
+"""labels of `en_core_web_sm` that correspond to ours; others are ignored"""
 
 
 class Vader:
@@ -31,7 +28,7 @@ class Vader:
         self._analyzer = SentimentIntensityAnalyzer()
 
     def labels(self, texts: Iterable[str]) -> Iterator[str]:
-        """The overall sentiment of each text."""
+        """Return the overall sentiment of each text."""
         for text in texts:
             compound = self._analyzer.polarity_scores(text)["compound"]
             yield "positive" if compound >= NEUTRAL else "negative" if compound <= -NEUTRAL else "neutral"
@@ -50,7 +47,7 @@ class TfIdf:
         self._model.fit([post.text for post in posts], [post.label for post in posts])
 
     def labels(self, texts: Iterable[str]) -> list[str]:
-        """The overall sentiment of each text."""
+        """Return the overall sentiment of each text."""
         listed = list(texts)
         return [str(label) for label in self._model.predict(listed)] if listed else []
 
@@ -64,12 +61,12 @@ class SmallEnglish:
         )
 
     def spans(self, posts: Iterable[Sentence]) -> Iterator[set[Span]]:
-        """The entities of each post, in tokens, on the tokens given."""
+        """Yield the entities of each post as spans of the given tokens."""
         docs = (Doc(self._nlp.vocab, words=words) for words, _ in posts)
         for doc in self._nlp.pipe(docs):
             yield {(e.start, e.end, ONTONOTES[e.label_]) for e in doc.ents if e.label_ in ONTONOTES}
 
     def read(self, texts: Iterable[str]) -> None:
-        """Annotates texts, as anyone would run it."""
+        """Annotate texts and discard the results, to measure the speed."""
         for _ in self._nlp.pipe(texts):
             pass

@@ -1,10 +1,21 @@
-"""The corpora of the data folder as typed records, each cut into the same two parts.
+"""The corpora of the data folder as typed records, split into `train` and `dev`.
 
-What trains and what measures must not meet, and one post is in several corpora. So a post is `dev` or
-`train` in all of them: `dev` when a hash of its letters says so, when it is about a target or brand that
-is held out wholly, or when it is in the development file that entities, irony and emotion came with.
+A post can be in several corpora, and no post may both train and measure. So a post is in the same part in all
+of them. It is in `dev` if one of these holds:
 
-The airline labels have no parts: they measure, and never train.
+- a hash of its letters selects it, as for one post in ten;
+- it is about a target or brand that is held out completely;
+- it is in the published development file of the entity, irony or emotion corpora.
+
+The airline labels are not split: they only measure.
+
+The data folder holds these files:
+
+- `sentiment/train.jsonl`
+- `targeted/semeval_train.jsonl`, `dong_train.jsonl`, `sxsw_brands.jsonl`, `entity_sentiment.jsonl`
+- `ner/btc.train.conll`, `btc.dev.conll`, `wnut17.train.conll`, `wnut17.dev.conll`
+- `irony/train.jsonl`, `irony/val.jsonl`, `emotion/train.jsonl`, `emotion/val.jsonl`
+- `airline/posts.jsonl`, `airline/gold_half.jsonl`
 """
 
 import html
@@ -23,7 +34,7 @@ from spacy.training import iob_to_biluo
 Part = Literal["train", "dev"]
 
 Sentence = tuple[list[str], list[str]]
-"""Tokens, and their BILUO tags with our labels."""
+"""tokens, and their BILUO tags with our labels"""
 
 LABELS = {
     "PER": "PERSON", "ORG": "ORG", "LOC": "LOCATION",
@@ -34,15 +45,15 @@ MARKED = {
     "btc": frozenset({"PERSON", "ORG", "LOCATION"}),
     "wnut17": frozenset(LABELS.values()),
 }
-"""The labels each entity corpus marks; only these can be scored on it."""
+"""labels that each entity corpus marks; only these can be scored on it"""
 
 DEV_SHARE = 10
-"""one post in so many is `dev`"""
+"""one post in this many is in `dev`"""
 HELD_OUT_SHARE = {"semeval": 10, "entity": 5}
-"""corpus -> one target in so many is held out wholly"""
+"""by corpus: one target in this many is held out completely"""
 
 MASK = "it"
-"""stands in for a target whose name must not matter"""
+"""replacement for the name of a target"""
 
 ALIASES = {
     "iPad or iPhone App": "ipad|iphone|app", "Android App": "android|app",
@@ -58,7 +69,7 @@ ALIASES = {
     "AssassinsCreed": "assassin['’]?s? ?creed", "ApexLegends": "apex", "LeagueOfLegends": "league|lol",
     "johnson&johnson": "johnson ?(?:&amp;|&|and|n) ?johnson|j ?(?:&amp;|&|n) ?j|johnson",
 }  # fmt: skip
-"""How posts write the names that two of the corpora give in a form of their own; regular expressions."""
+"""spellings in posts of names that two corpora write in their own form, as regular expressions"""
 
 _TARGETED = {
     "semeval": "semeval_train.jsonl", "dong": "dong_train.jsonl",
@@ -73,56 +84,56 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A text and what people said its sentiment is.
-
-    `label` is positive, neutral or negative: towards `target`, characters of the text, where the
-    corpus names one and the text holds it; `group` is that target's or brand's name, "" for none.
-    """
+    """A text and its sentiment, as labelled by people."""
 
     text: str
     label: str
+    """positive, neutral or negative; towards the target, if there is one"""
     target: tuple[int, int] | None
+    """characters of the text, None if the corpus names no target or the text does not contain it"""
     name: str
+    """the corpus"""
     group: str
+    """name of the target or brand, "" for none"""
 
 
 def key(text: str) -> str:
-    """What is left of a post when spelling out of the way: lower case, no link, no handle, no gaps.
+    """Return the letters and digits of a post in lower case, without links and handles.
 
-    Two corpora part a post's words differently, or hide its handles; the key is the same.
+    Corpora tokenize the same post differently, or hide its handles. The key is the same in all of them.
     """
     plain = _HANDLE.sub(" ", _URL.sub(" ", html.unescape(text).lower()))
     return _NO_LETTER.sub("", plain)
 
 
 def is_dev(text: str) -> bool:
-    """Whether the hash of a post puts it into `dev`; one in ten, the same on every machine."""
+    """Return True if the hash of a post selects it for `dev`. The result is the same on every machine."""
     return _one_in(DEV_SHARE, key(text))
 
 
 def part_of(data: Path, text: str) -> Part:
-    """The part a post of any corpus is in."""
+    """Return the part that a post of any corpus belongs to."""
     return "dev" if key(text) in _dev_keys(data) else "train"
 
 
 def is_held_out(corpus: str, group: str) -> bool:
-    """Whether all posts about this target of `semeval`, or brand of `entity`, are held out."""
+    """Return True if all posts about this target of `semeval`, or brand of `entity`, are held out."""
     return _one_in(HELD_OUT_SHARE[corpus], group.casefold()) if corpus in HELD_OUT_SHARE else False
 
 
 def overall(data: Path, part: Part) -> list[Labelled]:
-    """SemEval-2017 task 4 A: posts and their sentiment as a whole."""
-    # This file alone escapes some characters; the same posts elsewhere do not.
+    """Return the posts of SemEval-2017 task 4 A with their overall sentiment."""
+    # Only this file escapes some characters.
     rows = ((_unescaped(row["text"]), row["label"]) for row in _rows(data / "sentiment/train.jsonl"))
     labelled = (Labelled(text, label, None, "overall", "") for text, label in rows)
     return [row for row in labelled if part_of(data, row.text) == part]
 
 
 def targeted(data: Path, part: Part) -> dict[str, list[Labelled]]:
-    """Corpus -> posts with the sentiment towards a target: `semeval`, `dong`, `sxsw`, `entity`.
+    """Return posts with the sentiment towards a target, by corpus: `semeval`, `dong`, `sxsw`, `entity`.
 
-    Posts that `entity` marks as irrelevant are left out: they hold opinions on something else, and
-    their "neutral" is no one's judgement of them.
+    Posts that `entity` marks as irrelevant are left out. They may express a sentiment towards something else,
+    and their label "neutral" does not describe it.
     """
     return {
         corpus: [row for row in rows if part_of(data, row.text) == part]
@@ -131,7 +142,7 @@ def targeted(data: Path, part: Part) -> dict[str, list[Labelled]]:
 
 
 def entities(data: Path, part: Part) -> dict[str, list[Sentence]]:
-    """Corpus (`btc`, `wnut17`) -> posts with tags."""
+    """Return posts with tags, by corpus: `btc`, `wnut17`."""
     return {
         corpus: [post for post in sentences(data, corpus, part) if part_of(data, " ".join(post[0])) == part]
         for corpus in MARKED
@@ -139,21 +150,21 @@ def entities(data: Path, part: Part) -> dict[str, list[Sentence]]:
 
 
 def irony(data: Path, part: Part) -> list[tuple[str, bool]]:
-    """Posts, and whether they are ironic."""
+    """Return posts, and True for ironic ones."""
     rows = _rows(data / "irony" / _FILES[part])
     return [(row["text"], row["label"] == "irony") for row in rows if part_of(data, row["text"]) == part]
 
 
 def emotion(data: Path, part: Part) -> list[tuple[str, str]]:
-    """Posts, and anger, joy, optimism or sadness."""
+    """Return posts with anger, joy, optimism or sadness."""
     rows = _rows(data / "emotion" / _FILES[part])
     return [(row["text"], row["label"]) for row in rows if part_of(data, row["text"]) == part]
 
 
 def airline(data: Path, confidence: float = 0.0) -> list[Labelled]:
-    """Posts about six airlines and the sentiment towards the brand, of at least this confidence.
+    """Return posts about six airlines, with labels of at least this confidence. They must not train.
 
-    For measuring only. `group` is the brand; where it is named is for the catalogue to find.
+    `group` is the brand. There is no target: the pipeline's catalogue has to find the brand.
     """
     texts = {row["id"]: row["text"] for row in _rows(data / "airline/posts.jsonl")}
     return [
@@ -164,14 +175,14 @@ def airline(data: Path, confidence: float = 0.0) -> list[Labelled]:
 
 
 def airline_unlabelled(data: Path) -> list[str]:
-    """Texts of the airline stream that have no label here."""
+    """Return the texts of airline posts without a label."""
     labelled = {row["id"] for row in _rows(data / "airline/gold_half.jsonl")}
     posts = (row["text"] for row in _rows(data / "airline/posts.jsonl") if row["id"] not in labelled)
     return [text for text in posts if part_of(data, text) == "train"]
 
 
-def place_of(text: str, target: str) -> tuple[int, int] | None:
-    """Where a text first names a target: as a word if it can, else inside one (`#applewatch`); or None."""
+def find_target(text: str, target: str) -> tuple[int, int] | None:
+    """Return the first span of a target in a text: as a word, else inside one (`#applewatch`), else None."""
     name = ALIASES.get(target) or re.escape(target.removeprefix("@")).replace(r"\ ", r"\W{0,2}")
     for pattern in (rf"(?<!\w)(?:{name})(?!\w)", name):
         if found := re.search(pattern, text, re.IGNORECASE):
@@ -180,7 +191,7 @@ def place_of(text: str, target: str) -> tuple[int, int] | None:
 
 
 def masked(post: Labelled) -> Labelled:
-    """The post with every occurrence of its target's name, as it stands there, replaced by `MASK`."""
+    """Return the post with all occurrences of its target's name replaced by `MASK`."""
     if post.target is None:
         return post
     start, end = post.target
@@ -194,7 +205,7 @@ def masked(post: Labelled) -> Labelled:
 def _targeted(data: Path) -> dict[str, tuple[Labelled, ...]]:
     return {
         corpus: tuple(
-            Labelled(row["text"], row["polarity"], _place(row), corpus, row["target"])
+            Labelled(row["text"], row["polarity"], _span(row), corpus, row["target"])
             for row in _rows(data / "targeted" / file)
             if not row.get("irrelevant")
         )
@@ -202,13 +213,13 @@ def _targeted(data: Path) -> dict[str, tuple[Labelled, ...]]:
     }
 
 
-def _place(row: dict[str, Any]) -> tuple[int, int] | None:
-    return (row["start"], row["end"]) if "start" in row else place_of(row["text"], row["target"])
+def _span(row: dict[str, Any]) -> tuple[int, int] | None:
+    return (row["start"], row["end"]) if "start" in row else find_target(row["text"], row["target"])
 
 
 @cache
 def _dev_keys(data: Path) -> frozenset[str]:
-    """Keys of all posts of `dev`, whatever corpus puts them there."""
+    """Return the keys of all posts that any corpus puts into `dev`."""
     hashed = [_unescaped(row["text"]) for row in _rows(data / "sentiment/train.jsonl")]
     held_out: list[str] = []
     for corpus, file in _TARGETED.items():
@@ -233,7 +244,7 @@ def _rows(file: Path) -> Iterator[Any]:
 
 
 def sentences(data: Path, corpus: str, part: Part) -> Iterator[Sentence]:
-    """Each post of a CoNLL file: a token, a tab and its IOB tag a line, an empty line between posts."""
+    """Yield the posts of a CoNLL file: lines of token, tab and IOB tag, with an empty line between posts."""
     file = data / "ner" / f"{corpus}.{part}.conll"
     words: list[str] = []
     tags: list[str] = []

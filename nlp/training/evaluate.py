@@ -1,8 +1,8 @@
-"""Measures the served pipeline beside baselines: `python -m nlp.training.evaluate --data DIR`.
+"""Evaluation of the pipeline against baselines: `python -m nlp.training.evaluate --data DIR`.
 
-Everything is measured on the `dev` parts of `nlp.training.corpora` and on the airline labels, none of which
-train anything, and through `nlp.pipeline.Annotator`, as the product uses it. The baselines are trained and
-measured in the same run. Times are processor time of one thread, so that a busy machine costs nothing.
+The measures use the `dev` part of `nlp.training.corpora` and the airline labels, which train nothing. They
+call `nlp.pipeline.Annotator`, as the product does. The baselines are trained and measured in the same run.
+Speed is measured in processor time of one thread, which a busy machine affects little.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,9 @@ SEED = 20261123
 SAMPLE = 300
 """posts of each corpus with `--quick`; ten times as many train the baseline"""
 ROUNDS, POSTS_A_ROUND = 7, 1_000
-"""of the race; the quick one has three rounds of `SAMPLE` posts"""
+"""size of the speed measurement; with `--quick` it has three rounds of `SAMPLE` posts"""
 SURE = 0.6
-"""the least agreement of annotators for an airline label to count as clear"""
+"""least confidence of a clear airline label"""
 Measure = Callable[[Sequence[str], Sequence[str]], float]
 Reader = Callable[[Sequence[str]], None]
 LABELS: tuple[Label, ...] = ("positive", "neutral", "negative")
@@ -50,106 +51,32 @@ AIRLINES = (
     Brand(name="Virgin America", handles={"x": ("virginamerica",)}, aliases=("VirginAmerica",)),
 )
 MANY = 2_000
-"""brands of the large catalogue"""
+"""number of brands in the large catalogue"""
 
-FOREIGN = (
-    "Me encanta volar con ustedes, el servicio fue estupendo hoy",
-    "Otra vez el vuelo retrasado y nadie nos dice nada",
-    "¿Alguien sabe a qué hora abre la tienda mañana?",
-    "Adoro o meu telemóvel novo, a bateria dura o dia inteiro",
-    "Nunca mais compro nada nessa loja, que vergonha de atendimento",
-    "O aplicativo não abre desde ontem, alguém pode ajudar?",
-    "J'adore ces chaussures, je les porte tous les jours",
-    "Le service client ne répond jamais, je suis très déçue",
-    "Est-ce que quelqu'un a déjà essayé leur nouveau café ?",
-    "Der neue Laden in der Stadt ist wirklich wunderschön geworden",
-    "Seit zwei Stunden warte ich auf den Zug, nie wieder",
-    "Weiß jemand, wann das Spiel heute Abend anfängt?",
-    "Questa macchina del caffè è la migliore che abbia mai avuto",
-    "Il pacco è arrivato rotto e nessuno risponde al telefono",
-    "Qualcuno mi consiglia un buon albergo vicino alla stazione?",
-    "Wat een geweldige avond was dat, bedankt aan iedereen",
-    "De bezorging is alweer te laat en de klantenservice doet niets",
-    "Aku suka banget sama kopi susu dari warung ini",
-    "Barangnya belum sampai juga padahal sudah dua minggu",
-    "Yeni telefonum çok güzel, herkese tavsiye ederim",
-    "Kargo yine gelmedi, müşteri hizmetleri cevap vermiyor",
-    "Bardzo polecam tę restaurację, jedzenie było przepyszne",
-    "Paczka znowu się spóźniła i nikt nie odbiera telefonu",
-    "Jag älskar mina nya skor, de är så sköna att gå i",
-    "Tåget är försenat igen och ingen vet varför",
-    "新しいカメラが届いた、写真がとてもきれいで嬉しい",
-    "電車がまた遅れていて本当に困っています",
-    "أحب هذا المطعم كثيرا والطعام لذيذ جدا",
-    "الخدمة سيئة للغاية ولن أعود إلى هنا أبدا",
-    "Обожаю этот магазин, всегда нахожу что-то интересное",
-    "Доставка опять опоздала, больше не буду заказывать",
-    "मुझे यह नया फोन बहुत पसंद आया, सबको लेना चाहिए",
-    "이 가게 커피는 정말 맛있어요, 매일 오고 싶어요",
-    "Tôi rất thích quán cà phê này, nhân viên rất dễ thương",
-    "Μου αρέσει πολύ αυτό το εστιατόριο, θα ξαναπάμε",
-    "我很喜欢这家餐厅的菜，服务员也很热情",
+FOREIGN: dict[str, list[str]] = tomllib.loads(
+    Path(__file__).with_name("foreign.toml").read_text(encoding="utf-8")
 )
-"""Posts in other languages, written for this table."""
-SHORT_FOREIGN = (
-    "@acme estupendo",
-    "@acme qué vergüenza",
-    "@acme sois unos ladrones",
-    "muchas gracias @acme",
-    "@acme furchtbar",
-    "@acme wunderbar!",
-    "@acme geht gar nicht",
-    "danke schön @acme",
-    "@acme génial",
-    "@acme quelle honte",
-    "bravo et merci @acme",
-    "@acme déçu",
-    "@acme fantastico",
-    "@acme vergognatevi",
-    "mi piace @acme",
-    "@acme péssimo",
-    "@acme amei demais",
-    "@acme que vergonha",
-    "@acme waardeloos",
-    "@acme erg lekker",
-    "@acme underbart",
-    "@acme så dåligt",
-    "@acme dårlig service",
-    "@acme ihanaa",
-    "@acme polecam",
-    "@acme beznadzieja",
-    "@acme skvělé",
-    "@acme harika",
-    "@acme rezalet",
-    "@acme mantap",
-    "@acme jelek sekali",
-    "@acme кошмар",
-    "@acme супер",
-    "@acme τέλειο",
-    "@acme رائع",
-    "@acme גרוע",
-    "@acme 最悪",
-    "@acme 별로예요",
-    "@acme 太差了",
-    "@acme बहुत अच्छा",
-)
-"""Posts of a few words in other languages, written for this table when the rule that tells them stood."""
+"""posts in other languages: `posts`, and `short` ones"""
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="the folder of the corpora")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--card", type=Path, help="write them between the markers of this model card")
-    parser.add_argument("--quick", action="store_true", help="a sample: fast, and figures that shake")
+    parser.add_argument("--card", type=Path, help="write the figures between the markers of this model card")
+    parser.add_argument(
+        "--quick", action="store_true", help="measure a small sample: fast, but with large random errors"
+    )
     arguments = parser.parse_args()
     if arguments.quick and arguments.card:
-        parser.error("--quick measures a sample, and no figure of a sample belongs in a card")
+        parser.error("--quick and --card exclude each other: figures of a sample do not belong in a card")
     if not (arguments.data / "sentiment").is_dir():
-        parser.error(f"{arguments.data} holds no corpora; nlp/training/corpora.py says which files are read")
+        parser.error(
+            f"{arguments.data} contains no corpora; nlp/training/corpora.py lists the files it needs"
+        )
     talk = Console(stderr=True)
     columns = (TextColumn("{task.description:<36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=talk) as progress, threadpool_limits(1):
@@ -165,7 +92,7 @@ def main() -> None:
 
 
 class Evaluation:
-    """One run over a data folder. `rows()` does the work; `details` then holds what a row has no room for."""
+    """One evaluation of a data folder. `rows` computes all figures; `details` then has further ones."""
 
     def __init__(self, data: Path, progress: Progress, *, quick: bool) -> None:
         self._data = data
@@ -179,7 +106,7 @@ class Evaluation:
         self.details: dict[str, Any] = {}
 
     def rows(self) -> Iterator[Row]:
-        """Every measure, in the order of the table."""
+        """Yield all measures, in the order of the table."""
         yield from self._overall()
         yield from self._targeted()
         yield from self._airline()
@@ -280,9 +207,9 @@ class Evaluation:
     def _languages(self) -> Iterator[Row]:
         english = [post.text for post in self._sample(corpora.overall(self._data, "dev"))]
         asked = (
-            ("English posts called foreign", english, True),
-            ("foreign posts not told from English", FOREIGN, False),
-            ("short foreign posts not told from English", SHORT_FOREIGN, False),
+            ("English posts classified as foreign", english, True),
+            ("foreign posts not recognised as foreign", FOREIGN["posts"], False),
+            ("short foreign posts not recognised as foreign", FOREIGN["short"], False),
         )
         for title, texts, wrong in asked:
             annotations = self._annotations(title, map(TextIn, texts), len(texts))
@@ -313,18 +240,22 @@ class Evaluation:
         others = {name: speeds[name] for name in ("en_core_web_sm", "TF-IDF", "VADER")}
         yield Row(f"speed, {len(AIRLINES)} brands", ours, others, unit="posts/s")
         yield Row(f"speed, {MANY:,} brands", many, unit="posts/s")
-        yield Row("loaded, a new process included", statistics.median(_loaded() for _ in range(3)), unit="s")
+        yield Row(
+            "start of a new process to its first annotation",
+            statistics.median(_loaded() for _ in range(3)),
+            unit="s",
+        )
         yield Row("speed against en_core_web_sm", ours / small, {f"{MANY:,} brands": many / small}, 3, 6, "x")
 
     def _race(self, contestants: dict[str, Reader], texts: Sequence[str]) -> dict[str, float]:
-        """Posts a second: each reads the same posts once a round, so that what slows a round slows all.
+        """Return the posts per second of each contestant, as the median of the rounds.
 
-        The median of the rounds counts. Every round has posts of its own: whoever remembers texts gains
-        nothing.
+        In each round all contestants read the same posts, so that other load affects all of them. Each round
+        has new posts, so that a cache of texts gains nothing.
         """
         size, rounds = (SAMPLE, 3) if self._quick else (POSTS_A_ROUND, ROUNDS)
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
-        # One round more: the first fills the caches, and is not counted.
+        # The first round fills the caches and does not count.
         for number in self._progress.track(range(rounds + 1), description="race"):
             posts = texts[number * size : (number + 1) * size]
             for name, read in contestants.items():
@@ -336,7 +267,7 @@ class Evaluation:
     def _baselines(
         self, texts: Sequence[str], annotations: Sequence[Annotation] = ()
     ) -> dict[str, list[str]]:
-        """The overall labels of others; and our own, where the sentiment towards a target is asked for."""
+        """Return the baselines' labels of whole posts, and our own if annotations are given."""
         own = [str(a.sentiment.label) for a in annotations]
         others = {"TF-IDF": self._tf_idf.labels(texts), "VADER": list(self._vader.labels(texts))}
         return {"our overall": own, **others} if own else others
@@ -362,7 +293,7 @@ class Evaluation:
 
 
 def catalogue(size: int) -> tuple[Brand, ...]:
-    """The airlines, and invented brands up to this many."""
+    """Return a catalogue of this size: the airlines and invented brands."""
     invented = (
         Brand(
             name=f"Brand{i} Works",
@@ -383,7 +314,7 @@ def _asked(post: Labelled) -> TextIn:
 
 
 def _of_brand(annotation: Annotation, brand: str) -> Sentiment:
-    """What a post says of a brand; the whole post's sentiment where the brand is not found."""
+    """Return the sentiment towards a brand, or that of the whole post if the brand is not found."""
     found = [mention.sentiment for mention in annotation.brands if mention.brand == brand]
     return mean_of(found) if found else annotation.sentiment
 
@@ -391,7 +322,7 @@ def _of_brand(annotation: Annotation, brand: str) -> Sentiment:
 def _scored(
     measure: Measure, wanted: Sequence[str], said: Sequence[Sentiment], baselines: dict[str, list[str]]
 ) -> tuple[float, dict[str, float]]:
-    """Ours, and the baselines', by one measure."""
+    """Return our figure and those of the baselines."""
     others = {name: measure(wanted, labels) for name, labels in baselines.items()}
     return measure(wanted, [s.label for s in said]), others
 
@@ -401,7 +332,7 @@ def _calibration(wanted: Sequence[str], said: Sequence[Sentiment]) -> float:
 
 
 def _loaded() -> float:
-    """Seconds until a new process has annotated its first post."""
+    """Return the seconds until a new process has annotated its first post."""
     code = "from nlp.pipeline import *; list(Annotator(()).annotate([TextIn('I love it')]))"
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -426,7 +357,7 @@ def _as_json(row: Row) -> dict[str, Any]:
 
 
 def _card_text(rows: Sequence[Row], details: dict[str, Any]) -> str:
-    """The figures for the card: all rows, and the airline posts by class."""
+    """Return the tables of the model card: all rows, and the airline posts by class."""
     parts = [figures.markdown(figures.COLUMNS, [row.shown() for row in rows])]
     for title, classes in details.items():
         if title.startswith("airlines"):

@@ -1,4 +1,4 @@
-"""Figures as rows: a table on the terminal, a table of Markdown, and its place in the model card."""
+"""Figures as rows, and their tables: on the terminal, in Markdown, and in the model card."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ COLUMNS = ("measure", "ours", "baselines", "must", "aim")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measure: our figure, those of the baselines, and what is asked for, when anything is."""
+    """One measure: our figure, those of the baselines, and the targets, if there are any."""
 
     measure: str
     ours: float
@@ -21,10 +21,10 @@ class Row:
     must: float | None = None
     aim: float | None = None
     unit: Literal["%", "posts/s", "x", "s"] = "%"
-    """"%": a share, shown in percent"""
+    """unit of all figures; "%" is a share, shown in percent"""
 
     def shown(self) -> tuple[str, str, str, str, str]:
-        """The cells, in the order of `COLUMNS`."""
+        """Return the cells, in the order of `COLUMNS`."""
         others = ", ".join(f"{name} {self._figure(value)}" for name, value in self.baselines.items())
         return (
             self.measure,
@@ -36,7 +36,7 @@ class Row:
 
     @property
     def verdict(self) -> Literal["aim", "must", "below", ""]:
-        """What our figure reaches; empty when nothing is asked for."""
+        """The target that our figure reaches, "" if there is none."""
         if self.must is None:
             return ""
         if self.aim is not None and self.ours >= self.aim:
@@ -56,7 +56,7 @@ class Row:
 
 
 def terminal(rows: Sequence[Row], title: str) -> Table:
-    """The rows for people; green reaches the aim, yellow what must be, red neither."""
+    """Return a table for the terminal. Green: the aim is reached; yellow: the must; red: neither."""
     styles = {"aim": "bold green", "must": "yellow", "below": "bold red", "": ""}
     table = Table(title=title, title_style="bold", header_style="bold")
     for name in COLUMNS:
@@ -71,15 +71,19 @@ def terminal(rows: Sequence[Row], title: str) -> Table:
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of Markdown."""
+    """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def into_card(card: Path, text: str) -> None:
-    """Put the text between the card's markers. Raises `ValueError` when it has not both, in order."""
+    """Replace the text between the card's markers.
+
+    Raises:
+        ValueError: if the card does not have both markers, in order.
+    """
     head, begin, rest = card.read_text(encoding="utf-8").partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{card} has no {BEGIN} … {END} to write between")
+        raise ValueError(f"{card} has no {BEGIN} … {END}; add these markers where the figures belong")
     card.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")

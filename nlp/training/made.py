@@ -1,8 +1,7 @@
-"""Made-up posts of kinds of which corpora have few, and customers write many: short ones, those that turn a
-word around, and those that speak differently of two names.
+"""Generated posts, from the small grammar in `made.toml`.
 
-Without them a model learns that a post has one opinion, and gives it to every name in it. They come from the
-small grammar in `made.toml`.
+They are of kinds that customers often write and the corpora lack: short posts, negated words, and two names
+with different sentiments. Without them a model learns that a post has one sentiment for all names.
 """
 
 import random
@@ -17,12 +16,12 @@ GRAMMAR: dict[str, Any] = tomllib.loads(Path(__file__).with_name("made.toml").re
 COMPARED = 0.35
 """share of the contrasts that are one sentence about both names"""
 SIGNED = 0.2
-"""share of the single posts that say all they say with an emoji"""
+"""share of the single posts that consist of a name and emoji"""
 _SLOT = re.compile("<([A-Za-z]+)>")
 
 
 class Made(NamedTuple):
-    """A post, and one of the names in it."""
+    """A post, and the span and label of one name in it."""
 
     text: str
     target: tuple[int, int]
@@ -30,7 +29,7 @@ class Made(NamedTuple):
 
 
 def contrasts(names: list[str], count: int, seed: int) -> Iterator[Made]:
-    """So many posts, each once for either name; the same for the same seed."""
+    """Yield `count` posts about two names, each once for either name. A seed gives the same posts."""
     rng = random.Random(seed)  # noqa: S311 -- a seed is what is wanted
     for _ in range(count):
         a, b = rng.sample(names, 2)
@@ -45,11 +44,11 @@ def contrasts(names: list[str], count: int, seed: int) -> Iterator[Made]:
             template = _once(one, "{a}") + rng.choice(GRAMMAR["joints"]) + _once(two, "{b}")
         if rng.random() < 0.3:
             template += rng.choice(GRAMMAR["endings"])
-        yield from _places(template, {"a": (a, first), "b": (b, second)})
+        yield from _fill(template, {"a": (a, first), "b": (b, second)})
 
 
 def singles(names: list[str], count: int, seed: int) -> Iterator[Made]:
-    """So many short posts about one name; the same for the same seed."""
+    """Yield `count` short posts about one name. A seed gives the same posts."""
     rng = random.Random(seed)  # noqa: S311 -- a seed is what is wanted
     for _ in range(count):
         label = _polarity(rng)
@@ -57,7 +56,7 @@ def singles(names: list[str], count: int, seed: int) -> Iterator[Made]:
         if rng.random() < SIGNED:
             signs = rng.choice(GRAMMAR["emoji"][label]) * rng.choice((1, 1, 2, 3))
             template = rng.choice((f"{{a}} {signs}", f"{signs} {{a}}", f"{signs} {{a}} {signs}"))
-        yield from _places(template, {"a": (rng.choice(names), label)})
+        yield from _fill(template, {"a": (rng.choice(names), label)})
 
 
 def _polarity(rng: random.Random) -> Polarity:
@@ -66,7 +65,7 @@ def _polarity(rng: random.Random) -> Polarity:
 
 
 def _clause(polarity: Polarity, rng: random.Random) -> str:
-    """About one name, `{x}`."""
+    """Return a clause about the name `{x}`."""
     return _filled(rng.choice(GRAMMAR["patterns"][polarity]), rng)
 
 
@@ -76,17 +75,17 @@ def _filled(pattern: str, rng: random.Random) -> str:
 
 
 def _once(clause: str, name: str) -> str:
-    """The clause about this name; if it says it again, as a pronoun."""
+    """Return the clause with the name filled in, and "it" where it occurs again."""
     return clause.replace("{x}", name, 1).replace("{x}", "it")
 
 
-def _places(template: str, slots: dict[str, tuple[str, Polarity]]) -> Iterator[Made]:
+def _fill(template: str, slots: dict[str, tuple[str, Polarity]]) -> Iterator[Made]:
     text = template.format(**{slot: name for slot, (name, _) in slots.items()})
     before = {slot: template.index(f"{{{slot}}}") for slot in slots}
     for slot, (name, label) in slots.items():
         start = before[slot] + sum(
             len(other) - len("{a}") for s, (other, _) in slots.items() if before[s] < before[slot]
         )
-        # People who ask about "the battery" ask about the battery.
+        # The article of "the battery" is not part of the target.
         article = len("the ") * name.startswith("the ")
         yield Made(text, (start + article, start + len(name)), label)

@@ -1,4 +1,12 @@
-"""What teacher and student are trained on: each post with the labels people gave it, as words."""
+"""Training rows for teacher and student: posts with their labels, and posts without.
+
+`Row.corpus` names the origin of a row: a corpus of `nlp.training.corpora`, or one of these:
+
+- `overall`, `addressed`: posts with a label of the whole post. The latter begin with a handle, the target.
+- `contrasts`, `singles`: generated posts, see `nlp.training.made`.
+- `joined`: two short posts in one.
+- `unlabelled`, `asked`, `varied`: no labels; the teacher predicts them.
+"""
 
 import math
 import random
@@ -20,26 +28,26 @@ from nlp.training.made import GRAMMAR, contrasts, singles
 
 LABELS = ("positive", "neutral", "negative")
 CONTRASTS, SINGLES, JOINED = 5_000, 12_000, 3_000
-"""made-up posts"""
+"""numbers of generated and of joined posts"""
 PLAIN = 20
-"""times each made-up post without a name is read"""
+"""copies of each generated post without a name"""
 ASKED = 30_000
-"""posts that the teacher is asked about once more, for another name in them"""
+"""most rows for further names in posts"""
 VARIED = {"dong": 5.0, "semeval": 1.0, "sxsw": 2.0, "entity": 0.5}
-"""times a post with a label towards a target is changed, and the teacher asked about what came of it"""
+"""changed copies of each post with a target, by corpus"""
 LOST, OTHER, RENAMED = 0.08, 0.12, 0.3
-"""of a post that is changed: share of its words that are left out, and that are other words; how often
-its target is another one of its corpus"""
+"""shares of words left out and words replaced in a changed post; share of posts with another target"""
 SHORT = 90
-"""characters of a post that may be joined with another"""
+"""most characters of a post that may be joined with another"""
 SEED = 20261123
 MADE_UP = frozenset({"contrasts", "singles"})
+"""values of `Row.corpus` of generated posts, whose labels are certain"""
 LONGEST = 72
 """words of a post that are read in training"""
 ANY = (1 << len(TAGS)) - 1
-"""every tag may be"""
+"""all tags, as bits"""
 OPEN = sum(1 << n for n, tag in enumerate(TAGS) if tag == "O" or tag[2:] in {"PRODUCT", "GROUP", "WORK"})
-"""what an unmarked word of the Broad Twitter Corpus may be: it does not mark these"""
+"""tags, as bits, of an unlabelled word of the Broad Twitter Corpus, which does not label these entities"""
 
 _HANDLE = re.compile(r"@\w+")
 _tokenizer = PostTokenizer(Vocab())
@@ -47,7 +55,7 @@ _tokenizer = PostTokenizer(Vocab())
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A post; `overall` and `towards` are indices of `LABELS`, None where nobody said."""
+    """A post. `overall` and `towards` are indices into `LABELS`, None without a label."""
 
     text: str
     target: tuple[int, int] | None
@@ -58,14 +66,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A sentence; bit n of `allowed` of a word says that it may be `TAGS[n]`."""
+    """A sentence. Bit n of a word's `allowed` is set if it may have the tag `TAGS[n]`."""
 
     words: list[str]
     allowed: list[int]
 
 
 def tokens(row: Row) -> tuple[list[str], list[bool]]:
-    """The words of a post, and which of them the target touches."""
+    """Return the words of a post, and a flag for each word that overlaps the target."""
     doc = _tokenizer(row.text)
     words = words_of(doc)[:LONGEST] or ["."]
     marked = [False] * len(words)
@@ -76,10 +84,11 @@ def tokens(row: Row) -> tuple[list[str], list[bool]]:
 
 
 def tagged(data: Path) -> list[Tagged]:
-    """Every training sentence of the entity corpora; those with handles in two pieces also as posted.
+    """Return the training sentences of the entity corpora.
 
-    The Broad Twitter Corpus parts most handles (`@`, `united`) and marks both pieces, but leaves whole
-    handles alone, as the other corpus does: a post is read with whole handles.
+    The Broad Twitter Corpus splits most handles (`@`, `united`) and labels both pieces, but not whole
+    handles. The pipeline reads whole handles. So a sentence with a split handle is returned a second time,
+    with the handle whole and without a label.
     """
     found = []
     for corpus, sentences in corpora.entities(data, "train").items():
@@ -105,32 +114,32 @@ def _as_posted(sentence: Tagged, free: int) -> Tagged:
 
 
 def training_rows(data: Path) -> list[Row]:
-    """Every training post once for each target it has a label for, or once without."""
+    """Return each training post once for each labelled target, or once without a target."""
     whole = {row.text: LABELS.index(row.label) for row in corpora.overall(data, "train")}
     rows = [
         Row(row.text, row.target, whole.get(row.text), LABELS.index(row.label), name)
         for name, found in corpora.targeted(data, "train").items()
         for row in found
     ]
-    told = {row.text for row in rows}
-    rows += [_whole(text, label) for text, label in whole.items() if text not in told]
-    # What is made up may say by chance what a post of the other part says.
+    targeted = {row.text for row in rows}
+    rows += [_whole(text, label) for text, label in whole.items() if text not in targeted]
+    # A generated post may equal a post of the development part by chance.
     made = [row for row in _made_up(data) if corpora.part_of(data, row.text) == "train"]
     return [*rows, *made, *_joined(rows)]
 
 
 def _whole(text: str, label: int) -> Row:
-    """A post with one label. One that speaks to somebody says it to them, as customers do to a brand."""
+    """Return a post with one label. A handle at its beginning is its target: customers write so to brands."""
     if addressed := _HANDLE.match(text):
         return Row(text, addressed.span(), label, label, "addressed")
     return Row(text, None, label, None, "overall")
 
 
 def unlabelled_rows(data: Path) -> list[Row]:
-    """Posts the teacher is asked about and nobody else was, towards the first handle in them if there is one.
+    """Return posts without labels, for the teacher to predict. The first handle is the target.
 
-    They bring in how people write to a brand, and in anger or joy. Of the airline stream only those posts
-    that no measure here reads are among them, and none of its labels.
+    They add posts to brands and emotional posts. Airline posts that measure are left out, and no airline
+    label is used.
     """
     texts = [text for text, _ in corpora.emotion(data, "train")]
     texts += [" ".join(words) for words, _ in corpora.entities(data, "train")["btc"]]
@@ -146,32 +155,31 @@ def unlabelled_rows(data: Path) -> list[Row]:
 
 
 def asked_rows(rows: Sequence[Row], best: Sequence[npt.NDArray[np.int64]], seed: int = SEED) -> list[Row]:
-    """`ASKED` of the posts of people once more, for a name in them that nobody was asked about.
+    """Return up to `ASKED` rows for names without a label in posts of people, for the teacher to predict.
 
-    `best` are the tags the teacher gives the words of each row. Of what people say about two names in
-    one post there are hardly any labels; the teacher knows.
+    `best` are the teacher's tags for the words of each row. The corpora have hardly any posts with labels for
+    two names.
     """
-    told: dict[str, set[tuple[int, int]]] = {}
+    labelled: dict[str, set[tuple[int, int]]] = {}
     for row in rows:
-        told.setdefault(row.text, set()).update([row.target] if row.target else [])
+        labelled.setdefault(row.text, set()).update([row.target] if row.target else [])
     found = []
     for row, tags in zip(rows, best, strict=True):
         if row.corpus in {*MADE_UP, "joined", "varied"}:
             continue
         for start, end in _spans(row.text, tags):
-            if not any(start < e and end > s for s, e in told[row.text]):
-                told[row.text].add((start, end))
+            if not any(start < e and end > s for s, e in labelled[row.text]):
+                labelled[row.text].add((start, end))
                 found.append(Row(row.text, (start, end), None, None, "asked"))
     random.Random(seed).shuffle(found)  # noqa: S311 -- a seed is what is wanted
     return found[:ASKED]
 
 
 def varied_rows(rows: Sequence[Row], seed: int = SEED) -> list[Row]:
-    """Posts of people about a target with some words changed: what they say now, the teacher knows.
+    """Return posts with a target in which some words are changed, for the teacher to predict.
 
-    A small network learns its few labels by heart; in these it sees what the teacher would do nearby.
-    Words and targets are those of the same corpus, as often as they occur there (Jiao et al. 2020 draw
-    them from a language model).
+    They keep the small network from memorising its few labels. Words and targets are drawn from the same
+    corpus, by frequency (Jiao et al. 2020 draw them from a language model).
     """
     rng = random.Random(seed)  # noqa: S311 -- a seed is what is wanted
     found = []
@@ -203,7 +211,7 @@ def _varied(row: Row, words: Sequence[str], targets: Sequence[str], rng: random.
 
 
 def _spans(text: str, tags: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Characters of the names and handles of a post."""
+    """Yield the spans of handles and of tagged names in a post, in characters."""
     yield from (found.span() for found in _HANDLE.finditer(text))
     doc = _tokenizer(text)
     start = end = None
@@ -219,7 +227,7 @@ def _spans(text: str, tags: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def development_rows(data: Path) -> dict[str, list[Row]]:
-    """Measure -> posts that no training row has."""
+    """Return development posts by measure. No training row has one of them."""
     found = {
         "overall": [
             Row(r.text, None, LABELS.index(r.label), None, "overall") for r in corpora.overall(data, "dev")
@@ -231,10 +239,10 @@ def development_rows(data: Path) -> dict[str, list[Row]]:
 
 
 def weights(rows: list[Row]) -> dict[tuple[str, int], float]:
-    """(what is labelled, label) -> weight in the loss, between .3 and 3.
+    """Return the weight in the loss, from .3 to 3, of each kind of label ("overall", "to dong", …) and label.
 
-    Overall labels are balanced, since the measure is recall of each class and the classes are rarer
-    here than they will be; labels towards a target half way.
+    Overall labels are balanced fully, because the measure is the mean recall of the classes. Labels towards a
+    target are balanced by the square root.
     """
     counts = Counter(("overall", row.overall) for row in rows if row.overall is not None)
     counts += Counter((f"to {row.corpus}", row.towards) for row in rows if row.towards is not None)
@@ -250,7 +258,7 @@ def weights(rows: list[Row]) -> dict[tuple[str, int], float]:
 
 
 def gold(rows: list[Row], of: dict[tuple[str, int], float]) -> tuple[npt.NDArray[np.float32], ...]:
-    """One-hot labels and their weights: overall (n x 3), its weight (n), towards (n x 3), its weight (n)."""
+    """Return one-hot labels and weights: overall (n x 3), its weight (n), towards (n x 3), its weight (n)."""
     whole, towards = np.zeros((2, len(rows), 3), dtype=np.float32)
     w_whole, w_towards = np.zeros((2, len(rows)), dtype=np.float32)
     for n, row in enumerate(rows):
@@ -281,7 +289,7 @@ def _made_up(data: Path) -> Iterator[Row]:
     for made in contrasts(named, CONTRASTS, SEED):
         yield Row(made.text, made.target, None, LABELS.index(made.label), "contrasts")
     for made in singles(named, SINGLES, SEED):
-        # With one name the post has the opinion of that name.
+        # A post with one name has the sentiment towards that name.
         label = LABELS.index(made.label)
         yield Row(made.text, made.target, label, label, "singles")
     for name, posts in GRAMMAR["plain"].items():
@@ -290,7 +298,7 @@ def _made_up(data: Path) -> Iterator[Row]:
 
 
 def _joined(rows: list[Row]) -> Iterator[Row]:
-    """Two short posts of people as one, once for the target of either: each keeps its opinion."""
+    """Yield two short posts joined into one, once for each target, with the target's own label."""
     rng = random.Random(SEED)  # noqa: S311 -- a seed is what is wanted
     short = [row for row in rows if row.target and row.corpus != "addressed" and len(row.text) <= SHORT]
     for _ in range(JOINED):

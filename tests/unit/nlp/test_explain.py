@@ -1,4 +1,4 @@
-"""The words behind a sentiment, on texts where everyone sees them."""
+"""Explanations of a sentiment, on texts where the decisive words are obvious."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def _drops(finding: Finding) -> dict[str, float]:
     ],
 )
 def test_the_word_that_decides_comes_first(text: str, label: str, word: str, annotator: Annotator) -> None:
-    """The word a person would name is the one without which the answer loses most."""
+    """Removing the word that a reader would name lowers the probability most."""
     finding = _first(explain(annotator, TextIn(text)))
     assert finding.sentiment.label == label
     assert finding.moves[0].token.text == word
@@ -32,14 +32,14 @@ def test_the_word_that_decides_comes_first(text: str, label: str, word: str, ann
 
 
 def test_a_word_against_the_answer_has_a_negative_drop(annotator: Annotator) -> None:
-    """Without the praise a complaint would be clearer still."""
+    """Removing praise makes a complaint clearer."""
     finding = _first(explain(annotator, TextIn("Nice seats, horrible terrible awful service")))
     assert finding.sentiment.label == "negative"
     assert _drops(finding)["Nice"] < 0
 
 
-def test_a_drop_is_what_the_annotator_says_without_the_word(annotator: Annotator) -> None:
-    """Taking the word out by hand gives the same probabilities."""
+def test_a_drop_is_the_change_without_the_word(annotator: Annotator) -> None:
+    """Removing the word by hand gives the same change of probability."""
     whole, without = annotator.annotate([TextIn("I love this phone"), TextIn("I this phone")])
     label = whole.sentiment.label
     drop = whole.sentiment.probabilities[label] - without.sentiment.probabilities[label]
@@ -48,7 +48,7 @@ def test_a_drop_is_what_the_annotator_says_without_the_word(annotator: Annotator
 
 
 def test_each_brand_has_its_own_words(annotator: Annotator) -> None:
-    """What decides about one brand is not what decides about the other; no name is taken out for itself."""
+    """Each brand has its own decisive words, and the tokens that name a brand are not removed."""
     text = TextIn("I love @JetBlue. @united is the worst airline", "x")
     findings = {finding.name: finding for finding in explain(annotator, text).findings}
     assert set(findings) == {"", "JetBlue", "United"}
@@ -57,8 +57,8 @@ def test_each_brand_has_its_own_words(annotator: Annotator) -> None:
     assert "@united" not in _drops(findings["United"])
 
 
-def test_targets_keep_their_place(annotator: Annotator) -> None:
-    """A target is still the same words when a word before it is taken out, also where it occurs twice."""
+def test_targets_keep_their_offsets(annotator: Annotator) -> None:
+    """A target stays the same words when a word before it is removed, even if it occurs twice."""
     text = TextIn("The food was great. The service was awful, the food cold", targets=("food", "service"))
     explanation = explain(annotator, text)
     found = [finding for finding in explanation.findings if finding.of == "target"]
@@ -72,7 +72,7 @@ def test_targets_keep_their_place(annotator: Annotator) -> None:
     "text", ["", "   \n", "\x00\u202e", "ok", "a  b\tc", "don't", "😍" * 300, "\ud800 love"]
 )
 def test_any_text_is_explained(text: str, annotator: Annotator) -> None:
-    """Tokens cut out of the text what they say; nothing else is lost but white space."""
+    """The offsets of tokens are right, and all characters but white space belong to a token."""
     explanation = explain(annotator, TextIn(text, targets=("o",)))
     assert [text[t.start : t.end] for t in explanation.tokens] == [t.text for t in explanation.tokens]
     assert "".join(t.text for t in explanation.tokens) == "".join(text.split())
@@ -80,7 +80,7 @@ def test_any_text_is_explained(text: str, annotator: Annotator) -> None:
 
 
 def test_a_long_text_is_explained_from_its_beginning(annotator: Annotator) -> None:
-    """Only so many words are taken out: time grows with the text, not with its square."""
+    """At most `MOST_TOKENS` words are removed, so that time is linear in the text."""
     explanation = explain(annotator, TextIn("good " * 400 + "awful"))
     assert len(explanation.tokens) == 401
     ends = [move.token.end for move in _first(explanation).moves]

@@ -1,4 +1,4 @@
-"""How figures are shown."""
+"""Tables of figures."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ROWS = [
 
 
 def test_cells_have_their_units() -> None:
-    """Shares are percent, speeds are per second, ratios are times; what is not asked for is empty."""
+    """Shares are shown in percent, speeds per second, ratios with x. A missing target is empty."""
     assert [row.shown() for row in ROWS] == [
         ("recall", "68.7", "VADER 57.0", "66.0", "71.0"),
         ("speed", "1,234/s", "", "", ""),
@@ -27,7 +27,7 @@ def test_cells_have_their_units() -> None:
 
 
 def test_the_terminal_shows_every_cell() -> None:
-    """Whatever is in a row can be read on the terminal."""
+    """The terminal table shows every cell in full."""
     console = Console(width=120)
     with console.capture() as capture:
         console.print(figures.terminal(ROWS, "All"))
@@ -35,7 +35,7 @@ def test_the_terminal_shows_every_cell() -> None:
 
 
 def test_only_what_is_between_the_markers_is_replaced(tmp_path: Path) -> None:
-    """A card keeps its words; a second run replaces the figures of the first."""
+    """The text of a card stays, and each run replaces the figures of the one before."""
     card = tmp_path / "card.md"
     card.write_text(f"before\n{figures.BEGIN}\nold\n{figures.END}\nafter\n")
     table = figures.markdown(figures.COLUMNS, [row.shown() for row in ROWS])
@@ -49,7 +49,7 @@ def test_only_what_is_between_the_markers_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_card_without_markers_is_left_alone(tmp_path: Path) -> None:
-    """Nothing is written where there is no place for it."""
+    """A card without both markers is an error, and stays unchanged."""
     card = tmp_path / "card.md"
     card.write_text(f"{figures.END} {figures.BEGIN}")
     with pytest.raises(ValueError, match="no <!-- figures"):

@@ -1,4 +1,4 @@
-"""Texts made to break a pipeline: it answers all of them, in time that grows with their length."""
+"""Hostile texts: the pipeline annotates all of them, in linear time."""
 
 import random
 import time
@@ -48,7 +48,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_texts_are_answered(text: str, annotate: Annotate) -> None:
-    """Whatever a text holds, it is annotated, and every offset cuts out what it says it does."""
+    """Every text is annotated, and all offsets match their surface text."""
     annotation = annotate(text, platform="x", targets=("united", "love"))
 
     assert text == annotation.text
@@ -64,7 +64,7 @@ def test_hostile_texts_are_answered(text: str, annotate: Annotate) -> None:
 
 @pytest.mark.parametrize("unit", ["a", "😍", ":(", "@united, ", "#aB", "good, but ", "a'", "never fly ", "("])
 def test_time_is_linear(unit: str, annotator: Annotator) -> None:
-    """Eight times the text costs at most three times what eight times the time would be."""
+    """A text of eight times the length costs at most 24 times the processor time."""
     seconds = {}
     for times in (1_000, 8_000):
         text = (unit * times)[: times + 100]
@@ -74,7 +74,7 @@ def test_time_is_linear(unit: str, annotator: Annotator) -> None:
 
 
 def test_what_is_cut_costs_nothing(annotator: Annotator) -> None:
-    """A text of 1 MB costs little more than one of the 10,000 characters that are read."""
+    """A text of 1 MB costs at most three times as much as the 10,000 characters that are read."""
     read, all_of_it = (min(_timed(annotator, "ab1" * n) for _ in range(3)) for n in (3_334, 333_334))
 
     assert all_of_it < 3 * read
@@ -83,19 +83,19 @@ def test_what_is_cut_costs_nothing(annotator: Annotator) -> None:
 @given(st.text(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_tokens_are_the_text(text: str) -> None:
-    """The tokens of any text, put together, are that text."""
+    """Joining the tokens of any text gives that text."""
     assert text == _TOKENIZER(text).text
 
 
 @given(st.text(alphabet="@#:(Dn'’t. -/aBé😍\u200d\ufe0f\n\x00!?", max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_tokens_are_the_text_of_marks(text: str) -> None:
-    """So they are where marks, emoji and white space meet in every order."""
+    """Joining the tokens also gives the text for any mix of punctuation, emoji and white space."""
     assert text == _TOKENIZER(text).text
 
 
 def test_random_bytes_are_answered(annotator: Annotator) -> None:
-    """Noise of every plane is annotated, one answer a text, in order."""
+    """Random characters of all planes get one annotation per text, in order."""
     rng = random.Random(7)
     texts = [
         "".join(chr(rng.choice([rng.randrange(0x110000), 32, 64])) for _ in range(80)) for _ in range(60)

@@ -1,4 +1,4 @@
-"""Which language a post is in."""
+"""Language identification."""
 
 import time
 
@@ -205,19 +205,19 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("lang", "text"), [(lang, text) for lang, texts in POSTS.items() for text in texts])
 def test_language(lang: str, text: str) -> None:
-    """A short post of its language is known as that."""
+    """The language of an ordinary post is found."""
     assert language_of(text) == lang
 
 
 @pytest.mark.parametrize("text", UNCLEAR)
-def test_too_little_to_tell(text: str) -> None:
-    """Of a text that says next to nothing no language is claimed."""
+def test_unclear_texts(text: str) -> None:
+    """A text without enough words has no language."""
     assert language_of(text) is None
 
 
 @pytest.mark.parametrize("text", SHORT_FOREIGN)
 def test_a_few_words_that_are_not_english_are_not_read_as_such(text: str, annotate: Annotate) -> None:
-    """Not English, whatever else it is: marked, and neither liked nor disliked for it."""
+    """A few foreign words are recognised as foreign and get the sentiment `UNREAD`."""
     annotation = annotate(text)
 
     assert annotation.lang not in {None, "en"}
@@ -226,7 +226,7 @@ def test_a_few_words_that_are_not_english_are_not_read_as_such(text: str, annota
 
 @pytest.mark.parametrize("text", SHORT_ENGLISH)
 def test_a_few_english_words_are_read(text: str, annotate: Annotate) -> None:
-    """Slang, elongations, emoji and names of brands do not make a short post foreign."""
+    """Slang, elongated words, emoji and brand names do not make a short post foreign."""
     annotation = annotate(text)
 
     assert annotation.lang in {None, "en"}
@@ -245,16 +245,16 @@ def test_a_few_english_words_are_read(text: str, annotate: Annotate) -> None:
         ("@united te odio", "", UNDETERMINED),
     ],
 )
-def test_what_the_platform_says_is_asked_in_doubt(
+def test_the_platforms_language_decides_unclear_texts(
     text: str, hint: str, lang: str | None, annotate: Annotate
 ) -> None:
-    """The language a platform names counts where the text does not tell, and its words are not English."""
+    """The language that the platform reports counts if the text is unclear and its words are not English."""
     assert annotate(text, lang=hint).lang == lang
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_texts(text: str) -> None:
-    """Whatever a text holds, the answer comes at once and is a code or none."""
+    """Every text quickly gets a code or None."""
     started = time.process_time()
     lang = language_of(text)
 
@@ -263,5 +263,5 @@ def test_hostile_texts(text: str) -> None:
 
 
 def test_lone_surrogates_and_nulls_are_noise() -> None:
-    """Characters that no language has do not hide the words between them."""
+    """Surrogates and control characters do not hide the words between them."""
     assert language_of("\ud800the crew\x00was really\nfriendly\udfff and helpful") == "en"

@@ -1,4 +1,4 @@
-"""The forward pass, beside slow ways to say the same."""
+"""The forward pass, compared with slow and simple computations."""
 
 import itertools
 from functools import partial
@@ -26,21 +26,21 @@ def net() -> Network:
     return network()
 
 
-def test_a_post_says_the_same_in_any_company(net: Network) -> None:
-    """Probabilities agree far beyond the decimals that are kept, alone and among others, in any order."""
+def test_a_batch_does_not_change_probabilities(net: Network) -> None:
+    """A post gets the same probabilities, to 12 decimals, alone and in batches of any order."""
     posts = [net.word_ids(words) for words in POSTS]
-    places = [TokenSpan(n, 0, 1) for n in range(len(posts))]
+    targets = [TokenSpan(n, 0, 1) for n in range(len(posts))]
     alone = [net.sentiment([post], net.encode([post]), [TokenSpan(0, 0, 1)]) for post in posts]
     for order in itertools.permutations(range(len(posts))):
-        company = [posts[n] for n in order]
-        whole, towards = net.sentiment(company, net.encode(company), places)
+        batch = [posts[n] for n in order]
+        whole, towards = net.sentiment(batch, net.encode(batch), targets)
         for at, n in enumerate(order):
             assert np.allclose(alone[n][0], whole[at], rtol=0, atol=1e-12)
             assert np.allclose(alone[n][1], towards[at], rtol=0, atol=1e-12)
 
 
 def test_the_best_path_is_the_best_of_all_paths(net: Network) -> None:
-    """Tags of short posts have the highest score of every sequence there is, and no I- is without its B-."""
+    """The tags of short posts score highest of all sequences, and no I- tag lacks its B- tag."""
     w = net._w
 
     def total(path: tuple[int, ...], scores: Floats) -> float:
@@ -52,16 +52,16 @@ def test_the_best_path_is_the_best_of_all_paths(net: Network) -> None:
     for text in ("Tokyo is nice", "my Air Max", "@united", "Ed Sheeran"):
         post = net.word_ids(text.split())
         encoded = net.encode([post])
-        (said,) = net.tags([post], encoded)
+        (tags,) = net.tags([post], encoded)
         scores = encoded[0] @ w["N1"][: net.width] + w["n1"] + net._rows[post, net._wide + net.width :]
         paths = itertools.product(range(len(TAGS)), repeat=len(post))
         best = max(paths, key=partial(total, scores=scores))
-        assert tuple(said) == best
+        assert tuple(tags) == best
         assert total(best, scores) > NEVER / 2
 
 
-def test_what_is_far_from_a_place_is_read_with_the_whole_post_only(net: Network) -> None:
-    """A target's own part of the opinion does not look further than so many words."""
+def test_a_target_is_read_with_the_words_around_it_only(net: Network) -> None:
+    """Words further away than `AROUND` affect a target only through the pooled post."""
     filler = ["the"] * (2 * AROUND)
     posts = [net.word_ids([word, *filler, "Nike"]) for word in ("great", "awful")]
     at = len(filler) + 1
@@ -69,16 +69,18 @@ def test_what_is_far_from_a_place_is_read_with_the_whole_post_only(net: Network)
     x, lengths = np.concatenate(encoded), np.array([len(post) for post in posts])
     starts = np.array([0, lengths[0]])
     same = np.zeros((2, net._w["O1"].shape[0]))
-    said = net._target_logits(x, same, starts, lengths, [TokenSpan(0, at, at + 1), TokenSpan(1, at, at + 1)])
-    assert np.allclose(said[0], said[1], rtol=0, atol=1e-12)
+    logits = net._target_logits(
+        x, same, starts, lengths, [TokenSpan(0, at, at + 1), TokenSpan(1, at, at + 1)]
+    )
+    assert np.allclose(logits[0], logits[1], rtol=0, atol=1e-12)
 
 
-def test_many_places_are_each_worked_out_as_if_alone(net: Network) -> None:
-    """However many places are asked about, each gets the opinion it would get alone."""
+def test_many_targets_get_the_same_probabilities_as_alone(net: Network) -> None:
+    """Each of many targets gets the probabilities that it gets alone."""
     posts = [net.word_ids((words * 40)[:400]) for words in POSTS]
     encoded = net.encode(posts)
-    places = [TokenSpan(n, at, at + 1) for n, post in enumerate(posts) for at in range(0, len(post), 3)]
-    _, together = net.sentiment(posts, encoded, places)
-    for at in range(0, len(places), 37):
-        _, alone = net.sentiment(posts, encoded, [places[at]])
+    targets = [TokenSpan(n, at, at + 1) for n, post in enumerate(posts) for at in range(0, len(post), 3)]
+    _, together = net.sentiment(posts, encoded, targets)
+    for at in range(0, len(targets), 37):
+        _, alone = net.sentiment(posts, encoded, [targets[at]])
         assert np.allclose(alone[0], together[at], rtol=0, atol=1e-12)

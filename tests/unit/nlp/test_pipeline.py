@@ -37,8 +37,8 @@ def _without_entities(annotations: list[Annotation]) -> list[tuple[object, ...]]
     return [(a.lang, a.sentiment, a.brands, a.targets, a.cues, a.evidence) for a in annotations]
 
 
-def test_batches_leave_no_trace(annotator: Annotator) -> None:
-    """A text gets the same annotation alone and in any company; its entities keep place and label."""
+def test_batches_do_not_change_annotations(annotator: Annotator) -> None:
+    """A text gets the same annotation alone and in any batch."""
     inputs = [TextIn(text, "x", targets=("the",)) for text in TEXTS]
     alone = [next(annotator.annotate([text_in])) for text_in in inputs]
 
@@ -48,8 +48,8 @@ def test_batches_leave_no_trace(annotator: Annotator) -> None:
         assert [alone[i].entities for i in order] == [a.entities for a in together]
 
 
-def test_a_fresh_pipeline_says_the_same(annotator: Annotator) -> None:
-    """Nothing that was read before changes what is said later, nor does loading anew."""
+def test_a_new_pipeline_annotates_the_same(annotator: Annotator) -> None:
+    """Neither earlier texts nor a new process changes an annotation."""
     texts = [TextIn(text, "x") for text in TEXTS]
 
     assert list(Annotator(BRANDS).annotate(texts)) == list(annotator.annotate(texts))
@@ -92,30 +92,30 @@ def _findings(nlp: Language) -> list[tuple[object, ...]]:
 
 
 def test_targets_as_strings(annotate: Annotate) -> None:
-    """A target that is a string means every occurrence, whatever its case."""
+    """A target that is a string means all its occurrences, in any case."""
     targets = annotate("Xbox rocks. I said XBOX and #xbox!", targets=("xbox",)).targets
 
     assert [(t.text, t.start) for t in targets] == [("Xbox", 0), ("XBOX", 19), ("xbox", 29)]
 
 
-def test_targets_are_told_apart(annotate: Annotate) -> None:
-    """Of two targets of which a text speaks differently, each gets its own opinion."""
+def test_targets_have_their_own_sentiment(annotate: Annotate) -> None:
+    """Two targets in one text can get different sentiments."""
     targets = annotate("I love the food but the service is terrible", targets=("food", "service")).targets
 
     assert [t.sentiment.label for t in targets] == ["positive", "negative"]
 
 
-@pytest.mark.parametrize("place", [(0, 0), (-3, 2), (5, 3), (2, 99), (9_999, 10_009), (4, 5)])
-def test_targets_anywhere(place: tuple[int, int], annotate: Annotate) -> None:
-    """A target at an impossible place is given back as it came, with the whole text's opinion."""
-    annotation = annotate("good day", targets=(Target("good", *place),))
+@pytest.mark.parametrize("span", [(0, 0), (-3, 2), (5, 3), (2, 99), (9_999, 10_009), (4, 5)])
+def test_targets_outside_the_text(span: tuple[int, int], annotate: Annotate) -> None:
+    """A target with impossible offsets is returned unchanged, with the sentiment of the whole text."""
+    annotation = annotate("good day", targets=(Target("good", *span),))
 
-    assert [("good", *place)] == [(t.text, t.start, t.end) for t in annotation.targets]
+    assert [("good", *span)] == [(t.text, t.start, t.end) for t in annotation.targets]
     assert [annotation.sentiment] == [t.sentiment for t in annotation.targets]
 
 
 def test_lists_of_the_post(annotate: Annotate) -> None:
-    """Mentions and hashtags the post lists name a brand though its text does not; once, and by platform."""
+    """A post's lists of mentions and hashtags name brands, once each, and handles only on their platform."""
     annotation = annotate("love it", platform="x", mentions=("United", "nobody"), hashtags=("#jetblue",))
 
     assert [(b.brand, b.surface) for b in annotation.brands] == [("JetBlue", ""), ("United", "")]
@@ -124,7 +124,7 @@ def test_lists_of_the_post(annotate: Annotate) -> None:
 
 
 def test_no_brands(annotate: Annotate) -> None:
-    """A pipeline without a catalogue annotates, and finds none."""
+    """A pipeline without a catalogue finds no brands and works otherwise."""
     (annotation,) = Annotator([]).annotate([TextIn("I love @united")])
 
     assert annotation.brands == ()
@@ -132,7 +132,7 @@ def test_no_brands(annotate: Annotate) -> None:
 
 
 def test_longest_then_first() -> None:
-    """Where names overlap the longest counts, and the first brand of those equally long."""
+    """The longest of overlapping names counts, and of equally long ones the first brand's."""
     brands = [
         Brand(name="Galaxy Note", aliases=("pad",)),
         Brand(name="Acme", aliases=("galaxy", "galaxy note pro", "pad")),
@@ -143,7 +143,7 @@ def test_longest_then_first() -> None:
 
 
 def test_a_large_catalogue_costs_little(annotator: Annotator) -> None:
-    """Thousands of patterns slow a post down by less than half."""
+    """A catalogue of thousands of brands costs less than half again the time per post."""
     many = [
         Brand(name=f"Brand{i} & Works", aliases=(f"alias {i}",), handles={"x": (f"b{i}",)})
         for i in range(3_000)
@@ -164,7 +164,7 @@ def test_a_large_catalogue_costs_little(annotator: Annotator) -> None:
 @given(texts=st.lists(st.sampled_from([*TEXTS, "so good", "never again", "@x :("]), min_size=1, max_size=9))
 @settings(max_examples=30, deadline=None)
 def test_probabilities_are_four_decimals_that_sum_to_one(texts: list[str], annotator: Annotator) -> None:
-    """So they are of posts, of brands and of targets, and the label is the likeliest."""
+    """All probabilities have four decimals and sum to 1, and the label has the largest one."""
     for annotation in annotator.annotate(TextIn(" ".join(texts), "x", targets=("the",)) for _ in range(2)):
         mentions = (*annotation.brands, *annotation.targets)
         for opinion in (annotation.sentiment, *(mention.sentiment for mention in mentions)):
@@ -175,7 +175,7 @@ def test_probabilities_are_four_decimals_that_sum_to_one(texts: list[str], annot
 
 
 def test_every_cue_phrase_is_found(annotate: Annotate) -> None:
-    """Each phrase of the table, written out, sets its cue."""
+    """A text with a phrase of the table gets its cue."""
     for cue, written in phrases().items():
         if cue in {"irony_beside_complaint", "nothing", "selling_beside", "staff_beside"}:
             continue
@@ -187,7 +187,7 @@ def test_every_cue_phrase_is_found(annotate: Annotate) -> None:
 
 
 def test_words_are_forgotten(annotator: Annotator) -> None:
-    """A worker that lives for weeks does not keep every word it ever met."""
+    """The vocabulary of a long-running worker does not keep the words of all texts."""
 
     def words_known_in_a_new_zone() -> int:
         list(annotator.annotate([TextIn("a" * MAX_TEXT)] * (ZONE // MAX_TEXT)))
@@ -202,13 +202,13 @@ def test_words_are_forgotten(annotator: Annotator) -> None:
     assert before < meanwhile
 
 
-def test_what_is_loaded_is_small() -> None:
-    """The network and the tables that ship are below the 25 MB a package may hold of models."""
+def test_assets_are_small() -> None:
+    """The files of `assets/` take less than 25 MB together."""
     assert sum(asset.stat().st_size for asset in ASSET.parent.iterdir()) < 25_000_000
 
 
-def test_only_what_reads_texts_is_loaded() -> None:
-    """A pipeline starts in a second or two: it brings along neither training, nor stream, nor store."""
+def test_the_pipeline_imports_little() -> None:
+    """The pipeline imports neither training nor streams nor the store, so that it starts quickly."""
     code = """
 import sys
 from nlp.pipeline import Annotator, TextIn

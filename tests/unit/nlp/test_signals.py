@@ -1,4 +1,4 @@
-"""What a post and a bio show besides opinions. The sentences are this file's own."""
+"""Signals of posts and bios. No sentence here was used to write the rules."""
 
 import random
 
@@ -22,12 +22,12 @@ COPY = "Honestly the new Acme kettle is the best thing in my kitchen, you all ne
 
 @pytest.fixture(scope="module")
 def annotator() -> Annotator:
-    """A pipeline that knows the two brands."""
+    """A pipeline with the brands of this file."""
     return Annotator(BRANDS)
 
 
 def signals(text: str = "hello", bio: str | None = None, annotator: Annotator | None = None) -> Signals:
-    """Of one post."""
+    """Return the signals of one post."""
     annotation = next((annotator or Annotator(BRANDS)).annotate([TextIn(text, platform="x")]))
     post = Post(
         id="x:1", platform="x", kind="mention", text=text, created_at=0, author=Author(id="1", bio=bio)
@@ -49,13 +49,13 @@ def _distance(a: str, b: str) -> int:
         COPY.replace("kitchen", "flat"),
     ],
 )
-def test_what_a_program_changes_leaves_a_fingerprint_near(copy: str) -> None:
-    """Case, links, handles, digits, emoji and one word of twenty change few bits."""
+def test_copies_have_similar_fingerprints(copy: str) -> None:
+    """Changes of case, links, handles, digits, emoji or one word in twenty change few bits."""
     assert _distance(COPY, copy) <= NEAR
 
 
 def test_a_copy_may_call_the_brand_by_another_name(annotator: Annotator) -> None:
-    """The places where brands are named are no part of the fingerprint."""
+    """Brand mentions do not affect the fingerprint."""
     texts = [
         f"What a smooth ride with {name} this morning, thank you all"
         for name in ("Northwind", "@flynorthwind")
@@ -63,16 +63,16 @@ def test_a_copy_may_call_the_brand_by_another_name(annotator: Annotator) -> None
     assert len({signals(text, annotator=annotator).fingerprint for text in texts}) == 1
 
 
-def test_posts_of_people_are_far_apart() -> None:
-    """Two hundred sentences of other words are never near each other."""
+def test_different_posts_have_different_fingerprints() -> None:
+    """No two of 200 sentences with random words count as copies."""
     rng = random.Random(7)
     words = f"{COPY} we they hate flight crew seat coffee was late great bad never today".split()
     texts = [" ".join(rng.sample(words, 9)) + f" {chr(97 + n % 26) * 4}" for n in range(200)]
     assert min(_distance(a, b) for a in texts[:60] for b in texts if a != b) > NEAR
 
 
-def test_a_few_words_are_nobodys_copy() -> None:
-    """ "Love it" has no fingerprint: everybody says so."""
+def test_short_posts_have_no_fingerprint() -> None:
+    """A common phrase such as "Love it" has no fingerprint."""
     assert fingerprint("Love it @acme!!") == ""
     assert Mark(1, 0, 0, 0).fingerprint == 0
 
@@ -93,13 +93,13 @@ def test_a_few_words_are_nobodys_copy() -> None:
         ("", BioSignals()),
     ],
 )
-def test_a_bio_shows_where_one_works_and_what_one_is_about(bio: str, shown: BioSignals) -> None:
-    """An employer shares a clause with a word for work; a fan, and work that is past, are none."""
+def test_bios_show_employers_and_themes(bio: str, shown: BioSignals) -> None:
+    """A brand in a clause with a role is an employer, unless the clause is about a fan or a former role."""
     assert SignalReader(BRANDS)._read_bio(bio) == shown
 
 
 def test_an_unknown_bio_is_not_an_empty_one() -> None:
-    """Null stays null."""
+    """A post without a bio has no bio signals; an empty bio has empty ones."""
     assert signals(bio=None).bio is None
     assert signals(bio="").bio == BioSignals()
 
@@ -118,11 +118,11 @@ def test_an_unknown_bio_is_not_an_empty_one() -> None:
         ("Great deal on my @acme order, thanks", ()),
     ],
 )
-def test_trade_is_told_from_praise(text: str, trade: tuple[str, ...], annotator: Annotator) -> None:
-    """Who sells, or speaks for the company, is told from a customer who uses the same words."""
+def test_trade_is_distinguished_from_praise(text: str, trade: tuple[str, ...], annotator: Annotator) -> None:
+    """Sellers and staff are recognised, and customers who use similar words are not."""
     assert signals(text, annotator=annotator).trade == trade
 
 
 def test_themes_are_those_of_hashtags_without_the_brands_own(annotator: Annotator) -> None:
-    """#avgeek is about aviation; #northwind says nothing about its author."""
+    """A hashtag such as #avgeek sets a theme, but the brand's own hashtag does not."""
     assert signals("Landed! #avgeek #Northwind #gymlife", annotator=annotator).themes == ("aviation",)

@@ -1,4 +1,4 @@
-"""What is a token of a post, and that none of its characters is lost."""
+"""The tokenizer of posts."""
 
 import pytest
 from hypothesis import given
@@ -26,11 +26,11 @@ _TOKENIZER = PostTokenizer(Vocab())
     ],
 )
 def test_tokens(text: str, words: list[str]) -> None:
-    """Handles, links and hashtags are whole, clitics apart, however a corpus spaces them."""
+    """Handles, links and hashtags stay whole and clitics are split, with any spacing of a corpus."""
     assert words_of(_TOKENIZER(text)) == words
 
 
 @given(st.text(alphabet=st.sampled_from("@#_' ’sdll:)\n&amp;Aé😍."), max_size=60))
 def test_no_character_is_lost(text: str) -> None:
-    """Tokens and the white space behind them are the text."""
+    """Joining the tokens and the spaces after them gives the text."""
     assert _TOKENIZER(text).text == text

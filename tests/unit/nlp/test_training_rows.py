@@ -1,4 +1,4 @@
-"""What the network is trained on, before anything is trained."""
+"""The rows that the network is trained on."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from nlp.training.rows import ANY, OPEN, Row, Tagged
 
 
 def test_nothing_that_trains_is_measured(data: Path) -> None:
-    """No training row, made-up ones included, is a post of the development part; joined ones hold none."""
+    """No training row is a post of the development part, generated posts included."""
     held = {corpora.key(row.text) for found in rows.development_rows(data).values() for row in found}
     for row in rows.training_rows(data):
         if row.corpus != "joined":
@@ -20,7 +20,7 @@ def test_nothing_that_trains_is_measured(data: Path) -> None:
 
 
 def test_posts_without_labels_are_not_measured(data: Path) -> None:
-    """What only the teacher judges is in no development part and not among the measured airline posts."""
+    """Unlabelled rows are neither in a development part nor among the airline posts that measure."""
     measured = {corpora.key(row.text) for found in rows.development_rows(data).values() for row in found}
     measured |= {corpora.key(post.text) for post in corpora.airline(data)}
     unlabelled = rows.unlabelled_rows(data)
@@ -30,12 +30,12 @@ def test_posts_without_labels_are_not_measured(data: Path) -> None:
 
 
 def test_the_same_rows_every_time(data: Path) -> None:
-    """Seeds are fixed: the rows are the same in every run."""
+    """The rows are the same in every run."""
     assert rows.training_rows(data) == rows.training_rows(data)
 
 
 def test_two_posts_in_one_keep_their_targets(data: Path) -> None:
-    """A joined post is read once for the target of either half, each with an opinion of its own."""
+    """A joined post occurs once for the target of each half, with the label of that half."""
     joined = [row for row in rows.training_rows(data) if row.corpus == "joined"]
     assert len(joined) == 2 * rows.JOINED
     for first, second in zip(joined[::2], joined[1::2], strict=True):
@@ -49,7 +49,7 @@ def test_two_posts_in_one_keep_their_targets(data: Path) -> None:
 
 
 def test_changed_posts_keep_a_target_and_have_no_label(data: Path) -> None:
-    """A changed post names a target of its corpus where it says so; nobody said what it means now."""
+    """A changed post has a target of its corpus at its span, and no label."""
     training = rows.training_rows(data)
     changed = rows.varied_rows(training)
     counted = {name: sum(r.corpus == name and r.target is not None for r in training) for name in rows.VARIED}
@@ -64,7 +64,7 @@ def test_changed_posts_keep_a_target_and_have_no_label(data: Path) -> None:
 
 @pytest.mark.parametrize("make", [made.contrasts, made.singles])
 def test_made_up_posts_name_their_target(make: object) -> None:
-    """Where a made-up post says its target is, one of the names stands, without its article."""
+    """The target of a generated post is one of the names, without an article."""
     names = ["Acme", "@Globex", "#Initech", "the menu"]
     posts = list(make(names, 200, 1))  # type: ignore[operator]
     assert len(posts) >= 200
@@ -74,8 +74,8 @@ def test_made_up_posts_name_their_target(make: object) -> None:
     assert posts != list(make(names, 200, 2))  # type: ignore[operator]
 
 
-def test_the_teacher_is_asked_about_names_nobody_was_asked_about() -> None:
-    """Handles, and names by the teacher's tags; not twice, not those with a label, not in made-up posts."""
+def test_the_teacher_labels_further_names() -> None:
+    """Further names are handles and tagged names without a label, once each, outside generated posts."""
     text = "@ann says Air France beats Delta"
     tags = np.array([TAGS.index(tag) for tag in ("O", "O", "B-ORG", "I-ORG", "O", "B-ORG")])
     labelled = Row(text, (27, 32), None, 2, "semeval")
@@ -87,8 +87,8 @@ def test_the_teacher_is_asked_about_names_nobody_was_asked_about() -> None:
     assert {(row.overall, row.towards) for row in asked} == {(None, None)}
 
 
-def test_tokens_tell_where_the_target_is() -> None:
-    """The words the target touches are marked; without one, or where no word is, none."""
+def test_tokens_of_the_target_are_marked() -> None:
+    """The words that overlap the target are marked; without a target, none."""
     assert rows.tokens(Row("I love @JetBlue!", (7, 15), None, 0, "x")) == (
         ["I", "love", "@JetBlue", "!"],
         [False, False, True, False],
@@ -97,15 +97,15 @@ def test_tokens_tell_where_the_target_is() -> None:
     assert rows.tokens(Row("", None, 1, None, "x")) == (["."], [False])
 
 
-def test_handles_are_read_as_posted_too() -> None:
-    """A handle in two pieces gives a second sentence with the whole handle, which is no marked name."""
+def test_split_handles_are_also_read_whole() -> None:
+    """A sentence with a split handle gives a second one with the whole handle, without a label."""
     person = 1 << TAGS.index("B-PERSON")
     sentence = Tagged(["so", "@", "ann", "wins"], [OPEN, person, person, OPEN])
     assert rows._as_posted(sentence, OPEN) == Tagged(["so", "@ann", "wins"], [OPEN, OPEN, OPEN])
 
 
 def test_masks_of_tags() -> None:
-    """What a corpus does not mark may be there: outside, product, group and work; anything is anything."""
+    """`OPEN` allows the entities that a corpus does not mark, and `ANY` allows all tags."""
     named = {tag for n, tag in enumerate(TAGS) if OPEN >> n & 1}
     assert named == {"O", "B-PRODUCT", "I-PRODUCT", "B-GROUP", "I-GROUP", "B-WORK", "I-WORK"}
     assert ANY.bit_count() == len(TAGS)
