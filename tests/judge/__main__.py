@@ -1,6 +1,7 @@
-"""`make judge`: worlds of known truth through the served pipeline and the core, and how well fans are found.
+"""`make judge`: measure how well fans are found in simulated worlds whose truth is known.
 
-Exit code 0 whether or not the targets are met: the table says.
+The worlds go through the text pipeline and the core that ship. The exit code is 0 even if targets are missed:
+see the table.
 """
 
 import argparse
@@ -18,40 +19,40 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.judge import errors, texts, world
 from tests.judge.judging import Figures, judge
 from tests.judge.people import DAYS
-from tests.judge.side_by_side import judged_worlds
+from tests.judge.processes import judged_worlds
 
 HUNTED = ("bot", "giveaway", "employee", "sponsored")
-"""archetypes that must hardly ever be on the board"""
+"""archetypes that must hardly ever be candidates"""
 Value = Callable[[Figures], float]
 
 
 def main() -> int:
-    """Judge the seeds, print a table (Markdown), write the figures (JSON)."""
+    """Simulate the worlds, print a Markdown table, and write the figures as JSON."""
     parser = argparse.ArgumentParser(prog="make judge JUDGE_ARGS=…", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder of the corpora")
-    parser.add_argument("--seeds", type=int, default=10, help="how many worlds; seeds 1, 2, …")
-    parser.add_argument("--workers", type=int, default=1, help="worlds side by side, a process for each")
-    parser.add_argument("--authors", type=int, default=world.AUTHORS, help="who live in a world")
-    parser.add_argument("--json", type=Path, default=Path("judge.json"), help="where the figures go")
+    parser.add_argument("--seeds", type=int, default=10, help="number of worlds, with the seeds 1, 2, …")
+    parser.add_argument("--workers", type=int, default=1, help="worlds to simulate concurrently")
+    parser.add_argument("--authors", type=int, default=world.AUTHORS, help="authors in a world")
     parser.add_argument(
-        "--errors", type=int, metavar="SEED", help="list what went wrong in one world instead"
+        "--json", type=Path, default=Path("judge.json"), help="the file to write the figures to"
     )
+    parser.add_argument("--errors", type=int, metavar="SEED", help="list the errors in one world instead")
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not without ending what was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are stopped too
     try:
-        said = texts.read(chosen.data)
+        sentences = texts.read(chosen.data)
     except FileNotFoundError as missing:
-        parser.error(f"{missing}; nlp/training/corpora.py says which files are read")
+        parser.error(f"{missing}; nlp/training/corpora.py lists the files it needs")
     with _progress() as progress:
         if chosen.errors is not None:
-            built = world.build(chosen.errors, said, authors=chosen.authors)
+            built = world.build(chosen.errors, sentences, authors=chosen.authors)
             task = progress.add_task(f"seed {chosen.errors}", total=DAYS + 1)
             judged = judge(chosen.errors, built, lambda n: progress.advance(task, n))
         else:
             task = progress.add_task("days judged", total=chosen.seeds * (DAYS + 1))
             found = judged_worlds(
                 range(1, chosen.seeds + 1),
-                said,
+                sentences,
                 chosen.authors,
                 chosen.workers,
                 lambda n: progress.advance(task, n),
@@ -70,7 +71,7 @@ def _progress() -> Progress:
 
 
 def _table(found: Sequence[Figures]) -> Iterator[str]:
-    yield f"Median and range over {len(found)} worlds; targets are for the median."
+    yield f"Median and range over {len(found)} worlds. Targets are for the median."
     yield ""
     yield "| | median | mean | range | target |"
     yield "|---|---|---|---|---|"
@@ -80,19 +81,19 @@ def _table(found: Sequence[Figures]) -> Iterator[str]:
         middle, mean, low, high = (f"{x:,.{digits}f}" for x in shown)
         yield f"| {name} | {middle} | {mean} | {low} to {high} | {target} |"
     same = sum(f.same_in_any_order for f in found), sum(f.same_when_replayed for f in found)
-    yield f"| worlds whose profiles and candidates are the same in any order | {same[0]} | | | {len(found)} |"
-    yield f"| the same when all is replayed | {same[1]} | | | {len(found)} |"
+    yield f"| worlds with the same profiles and candidates in any order | {same[0]} | | | {len(found)} |"
+    yield f"| worlds with the same ones after a replay | {same[1]} | | | {len(found)} |"
 
 
 def _rows(found: Sequence[Figures]) -> Iterator[tuple[str, Value, str, int]]:
-    """Name, value, target, digits shown."""
+    """Yield name, value, target, and digits to show."""
     yield "posts", lambda f: f.posts, "", 0
     yield "true fans in the tier", lambda f: f.fans, "", 0
-    yield "of these, could be found", lambda f: f.findable, "", 0
+    yield "of these, findable", lambda f: f.findable, "", 0
     yield "candidates at the end", lambda f: f.board, "", 0
     yield "**P@20**", lambda f: f.precision[20], ">= .90", 2
     yield "**P@50**", lambda f: f.precision[50], ">= .85", 2
-    yield "recall of fans that could be found", lambda f: f.recall, "", 2
+    yield "recall of findable fans", lambda f: f.recall, "", 2
     yield "recall of all fans in the tier", lambda f: f.recall_of_all, "", 2
     for archetype in sorted({*HUNTED, *(name for f in found for name in f.false_flags)}):
         target = "< 2 %" if archetype in HUNTED else ""
@@ -103,11 +104,11 @@ def _rows(found: Sequence[Figures]) -> Iterator[tuple[str, Value, str, int]]:
             1,
         )
     yield "transitions for each flagged author", lambda f: f.transitions, "<= 1.1", 2
-    yield "of these, entering", lambda f: f.entries, "", 2
+    yield "of these, promotions", lambda f: f.entries, "", 2
     for why in sorted({why for f in found for why in f.left}):
-        yield f"of these, leaving: {why.replace('_', ' ')}", _left(why), "", 2
+        yield f"of these, demotions: {why.replace('_', ' ')}", _left(why), "", 2
     yield "days to the flag, median fan", lambda f: statistics.median(f.days_to_flag or [0]), "", 1
-    yield "days to the flag, slowest of ten", lambda f: _ninth(f.days_to_flag), "", 1
+    yield "days to the flag, slowest tenth", lambda f: _ninth(f.days_to_flag), "", 1
     for name in found[0].baselines:
         yield f"P@20, {name}", _baseline(name, 20), "clearly below", 2
         yield f"P@50, {name}", _baseline(name, 50), "clearly below", 2

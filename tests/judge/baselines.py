@@ -1,4 +1,4 @@
-"""Five simpler ways to rank the same authors, over the same annotations; they must lose clearly."""
+"""Five simpler rankings of the same authors, from the same annotations, as baselines."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,11 +8,15 @@ from models.times import instant
 from tests.judge.world import Truth
 
 Z = 1.28
+"""quantile of the normal distribution for `_wilson`: a one-sided bound at 90 %"""
 Ranking = Callable[[Sequence[EnrichedPost], str, Truth], float]
 
 
 def rankings(posts: Mapping[str, Sequence[EnrichedPost]], truth: Mapping[str, Truth]) -> dict[str, list[str]]:
-    """Name -> candidate keys in the wanted tier, best first; `posts` are those of the last 90 days by key."""
+    """Return the candidate keys in the wanted tier by ranking, best first.
+
+    `posts` are those of the last 90 days, by candidate key.
+    """
     in_tier = [key for key in posts if truth[key].in_tier]
     found = {}
     for name, value in _RANKINGS.items():
@@ -22,7 +26,7 @@ def rankings(posts: Mapping[str, Sequence[EnrichedPost]], truth: Mapping[str, Tr
 
 
 def instant_of(post: EnrichedPost) -> int:
-    """When it was written, epoch milliseconds."""
+    """Return the time of a post in epoch milliseconds."""
     return instant(post.post.created_at)
 
 
@@ -48,19 +52,19 @@ def _positive_by_reach(posts: Sequence[EnrichedPost], brand: str, truth: Truth) 
 
 
 def _wilson(posts: Sequence[EnrichedPost], brand: str, truth: Truth) -> float:
-    """Lower bound of the positive share among clear opinions."""
+    """Return the lower bound of the positive share among clear opinions (Wilson 1927)."""
     labels = [opinion.sentiment.label for opinion in _opinions(posts, brand)]
     n = len(labels) - labels.count("neutral")
     if not n:
         return 0.0
     share = labels.count("positive") / n
     centre = share + Z**2 / (2 * n)
-    spread = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return (centre - spread) / (1 + Z**2 / n)
+    margin = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    return (centre - margin) / (1 + Z**2 / n)
 
 
 def _weighted_sum(posts: Sequence[EnrichedPost], brand: str, truth: Truth) -> float:
-    """What a spreadsheet would do: each thing on a scale of 0 to 1, weighted, added."""
+    """Return a weighted sum of features from 0 to 1, as in a spreadsheet."""
     opinions = _opinions(posts, brand)
     likes = [post.post.metrics.likes or 0 for post in posts if post.post.metrics is not None]
     rate = sum(likes) / len(likes) / (truth.followers or 1) if likes else 0.0

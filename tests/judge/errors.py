@@ -1,4 +1,4 @@
-"""What went wrong in one world, so that a person can look at each case: false flags and missed fans."""
+"""A report of the errors in one world, for a person to read: false flags and missed fans."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,30 +8,30 @@ from tests.judge.judging import Judged
 from tests.judge.world import Truth, World
 
 SHOWN = 3
+"""posts shown for each author"""
 
 
 def listed(world: World, judged: Judged) -> Iterator[str]:
-    """Lines of text: first who is on the board and should not be, then the fans that could be found and are
-    not on it."""
-    board = judging.board(judged.said)
-    places = {candidate.key: place for place, candidate in enumerate(board, 1)}
-    wrong = [key for key in places if not world.truth[key].worth]
+    """Yield lines of text: first the wrong candidates, then the findable fans that are no candidates."""
+    board = judging.board(judged.results)
+    ranks = {candidate.key: rank for rank, candidate in enumerate(board, 1)}
+    wrong = [key for key in ranks if not world.truth[key].worth]
     yield f"# {len(wrong)} false flags on a board of {len(board)}"
     for key in wrong:
-        yield from _case(world.truth[key], key, judged, f"place {places[key]}")
-    missed = sorted(key for key, true in world.truth.items() if true.findable and key not in places)
+        yield from _case(world.truth[key], key, judged, f"rank {ranks[key]}")
+    missed = sorted(key for key, true in world.truth.items() if true.findable and key not in ranks)
     yield ""
     yield f"# {len(missed)} fans missed of {sum(true.findable for true in world.truth.values())}"
     for key in missed:
         yield from _case(world.truth[key], key, judged, "missed")
 
 
-def _case(true: Truth, key: str, judged: Judged, place: str) -> Iterator[str]:
-    profile, candidate = judged.said.get(key, (None, None))
+def _case(true: Truth, key: str, judged: Judged, verdict: str) -> Iterator[str]:
+    profile, candidate = judged.results.get(key, (None, None))
     yield ""
-    yield f"## {key}: {', '.join(filter(None, (true.archetype, true.note, place)))}"
+    yield f"## {key}: {', '.join(filter(None, (true.archetype, true.note, verdict)))}"
     if profile is None:
-        yield "nothing was counted"
+        yield "no post was counted"
         return
     yield (
         f"state {profile.state}, score {profile.score}, followers {profile.followers}, customer "
@@ -43,13 +43,13 @@ def _case(true: Truth, key: str, judged: Judged, place: str) -> Iterator[str]:
     yield f"components {known}; authenticity {profile.authenticity.severities or 1}"
     if candidate is not None:
         yield f"lost points {candidate.lost_points}; watch-outs {[w.code for w in candidate.watch_outs]}"
-    for label, post in _telling(judged.texts[key], true):
+    for label, post in _examples(judged.texts[key], true):
         cues = f" [{', '.join(post.annotations.cues)}]" if post.annotations.cues else ""
         yield f"- {label}{cues}: {post.post.text}"
 
 
-def _telling(posts: Sequence[tuple[str, EnrichedPost]], true: Truth) -> Sequence[tuple[str, EnrichedPost]]:
-    """The newest posts that were read otherwise than one would expect of the author come first."""
+def _examples(posts: Sequence[tuple[str, EnrichedPost]], true: Truth) -> Sequence[tuple[str, EnrichedPost]]:
+    """Return `SHOWN` posts: first those with an unexpected label for the author, newest first."""
     unexpected = "positive" if not true.worth else "negative"
     newest = sorted(enumerate(posts), key=lambda item: (item[1][0] != unexpected, -item[0]))
     return [post for _, post in newest[:SHOWN]]

@@ -1,4 +1,4 @@
-"""Runs a world through the served text pipeline and the core, day by day, and measures what came of it."""
+"""Simulation of a world, day by day, with the text pipeline and the core that ship, and its figures."""
 
 import random
 from collections import Counter, defaultdict
@@ -17,7 +17,8 @@ from models.post import candidate_key
 from models.record import encode
 from models.rules import Retention, Rules
 from nlp.enrichment import Enricher
-from nlp.records import Enriched, Raw, Result
+from nlp.records import Enriched, Raw
+from nlp.records import Result as Enrichment
 from streams.offline.backtest import Backtest
 from tests.judge import baselines
 from tests.judge.people import DAY_S, DAYS
@@ -25,21 +26,22 @@ from tests.judge.world import FIRST_DAY, World
 
 END = FIRST_DAY + DAYS * DAY_S
 WHOLE = Retention(keep_days=DAYS + 1)
-"""a window in which no post of the world is ever too late, whatever order they come in"""
+"""a window that no post of the world misses, in any order"""
 BASELINE_DAYS = 90
-Said = tuple[Profile, Candidate | None]
+"""days of posts that the baselines rank by"""
+Result = tuple[Profile, Candidate | None]
 Advance = Callable[[int], object]
 
 
 class Reader(Enricher):
-    """The served text pipeline; it reads a record once, however often it is asked."""
+    """The enricher, with a cache: it enriches each record once."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world.settings.brands, world.settings.lawful)
-        self._known: dict[Raw, Result] = {}
+        self._known: dict[Raw, Enrichment] = {}
 
-    def enrich(self, records: Iterable[Raw]) -> list[Result]:
-        """As `Enricher.enrich`."""
+    def enrich(self, records: Iterable[Raw]) -> list[Enrichment]:
+        """Enrich records; see `Enricher.enrich`."""
         asked = list(records)
         unknown = [raw for raw in dict.fromkeys(asked) if raw not in self._known]
         self._known.update(zip(unknown, super().enrich(unknown), strict=True))
@@ -47,20 +49,20 @@ class Reader(Enricher):
 
 
 class Watching(Fold):
-    """The core, and a note of each time the published state enters or leaves `candidate`."""
+    """The core, with a record of each promotion to `candidate` and each demotion."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
         self.day = 0
         self.entered: dict[str, list[int]] = defaultdict(list)
-        """candidate key -> days"""
+        """days of promotion, by candidate key"""
         self.left: dict[str, list[str]] = defaultdict(list)
-        """candidate key -> why it left, each time"""
+        """reasons of demotion, by candidate key"""
 
     def apply(
         self, author: str, state: AuthorState, event: Event, position: Position, *, today: int = 0
     ) -> Outcome:
-        """As `Fold.apply`."""
+        """Apply an event; see `Fold.apply`."""
         outcome = super().apply(author, state, event, position, today=today)
         for judged in outcome.judgements:
             before, after = judged.before == "candidate", judged.after == "candidate"
@@ -74,55 +76,58 @@ class Watching(Fold):
 
 @dataclass(slots=True)
 class Figures:
-    """What one world came to. Shares are 0..1; days are whole days."""
+    """The figures of one world. Shares are from 0 to 1."""
 
     seed: int
     posts: int
     fans: int
     """true fans in the wanted tier"""
     findable: int
-    """of these, those who said enough of late, see `world.Truth.findable`"""
+    """fans with enough recent posts, see `world.Truth.findable`"""
     board: int
     """candidates at the end, over all brands"""
     recall: float
-    """findable fans who are on the board"""
+    """share of the findable fans that are candidates"""
     recall_of_all: float
-    """of all true fans in the tier"""
+    """share of all true fans in the tier that are candidates"""
     precision: dict[int, float]
-    """k -> share of the first k places held by somebody worth asking; an empty place is a miss"""
+    """by k: share of the first k ranks with an author worth asking; an empty rank is a miss"""
     false_flags: dict[str, float]
-    """archetype -> share of the board held by those not worth asking"""
+    """by archetype: share of the candidates that are not worth asking"""
     flagged: int
-    """who was a candidate at any time"""
+    """authors that were candidates at any time"""
     transitions: float
-    """times that the state entered or left `candidate`, for each flagged author"""
+    """promotions and demotions for each flagged author"""
     entries: float
-    """of these, entering: 1 when nobody comes back"""
+    """promotions for each flagged author"""
     left: dict[str, float]
-    """of these, leaving, by why"""
+    """demotions for each flagged author, by reason"""
     days_to_flag: list[int]
-    """for each fan who was flagged: days from when a person could have known"""
+    """for each flagged fan: days from the first moment at which a person could know"""
     same_in_any_order: bool
+    """profiles and candidates are the same for shuffled posts"""
     same_when_replayed: bool
+    """profiles and candidates are the same after a replay of all posts"""
     baselines: dict[str, dict[int, float]]
-    """ranking -> precision in the same tier"""
+    """by ranking: `precision` in the same tier"""
 
 
 @dataclass(slots=True)
 class Judged:
-    """The figures of a world, and what they were counted from."""
+    """The figures of a world, with the data behind them."""
 
     figures: Figures
-    said: dict[str, Said] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+    """profile and candidate by candidate key"""
     texts: dict[str, list[tuple[str, EnrichedPost]]] = field(default_factory=dict)
-    """candidate key -> (what the text pipeline calls it, post), oldest first"""
+    """(label, post) by candidate key, oldest first"""
 
 
 def judge(seed: int, world: World, advance: Advance = lambda _: None) -> Judged:
-    """Run the world, and the same records again in other orders; `advance` is told of each day done.
+    """Simulate the world, then the same records in other orders. `advance(1)` is called after each day.
 
-    Days begin one by one for authors of about the wanted size, on whom all eyes are; for the others,
-    who cannot be flagged, only the last one does: what is found in the end is the same.
+    Only authors near the wanted size get a tick every day. Others cannot become candidates. They get the last
+    tick only, which gives the same result in the end.
     """
     reader = Reader(world)
     core = Watching(world.settings.rules)
@@ -138,23 +143,23 @@ def judge(seed: int, world: World, advance: Advance = lambda _: None) -> Judged:
             run.apply(author, Tick(min(day + 1, first_day + DAYS)))
         advance(1)
     run.tick(first_day + DAYS)
-    said = {profile.key: (profile, candidate) for profile, candidate in run.profiles()}
+    results = {profile.key: (profile, candidate) for profile, candidate in run.profiles()}
     texts = texts_by_key(world, reader)
-    figures = _figures(seed, world, [candidate.key for candidate in board(said)], core)
+    figures = _figures(seed, world, [candidate.key for candidate in board(results)], core)
     ranked = baselines.rankings(_recent(texts), world.truth)
     figures.baselines = {name: precision(keys, world) for name, keys in ranked.items()}
     figures.same_in_any_order, figures.same_when_replayed = _determinism(seed, world, reader)
-    return Judged(figures, said, texts)
+    return Judged(figures, results, texts)
 
 
-def board(said: Mapping[str, Said]) -> list[Candidate]:
-    """Who is a candidate, best first."""
-    found = [candidate for _, candidate in said.values() if candidate and candidate.state == "candidate"]
+def board(results: Mapping[str, Result]) -> list[Candidate]:
+    """Return the candidates, best first."""
+    found = [candidate for _, candidate in results.values() if candidate and candidate.state == "candidate"]
     return sorted(found, key=lambda candidate: (-candidate.score, candidate.key))
 
 
-def last_day(world: World, reader: Reader) -> dict[str, Said]:
-    """Profiles and candidates at the end of the world, by candidate key."""
+def last_day(world: World, reader: Reader) -> dict[str, Result]:
+    """Return profiles and candidates on the last day, by candidate key."""
     run = _run(world, reader, Fold(world.settings.rules))
     run.customers(world.customers)
     run.feedback((value for _, value in world.feedback), _names(world))
@@ -164,7 +169,7 @@ def last_day(world: World, reader: Reader) -> dict[str, Said]:
 
 
 def precision(ranked: Sequence[str], world: World) -> dict[int, float]:
-    """The share of the first 20 and 50 that is worth asking; an empty place is a miss."""
+    """Return the share of the first 20 and 50 that are worth asking. An empty rank is a miss."""
     return {k: sum(world.truth[key].worth for key in ranked[:k]) / k for k in (20, 50)}
 
 
@@ -176,10 +181,10 @@ def outputs(
     again: Sequence[bytes] = (),
     facts_after: float = 0.0,
 ) -> list[bytes]:
-    """Profiles and candidates (without their revision) when these posts come in this order, and the window
-    keeps all of the world.
+    """Return encoded profiles and candidates for posts in this order, with a window over the whole world.
 
-    `facts_after` is the share of the posts that come before customers and feedback do; `again` comes last.
+    Revisions are set to 0. Customers and feedback come after the share `facts_after` of the posts. The posts
+    `again` come last.
     """
     run = _run(world, reader, Fold(world.settings.rules.model_copy(update={"window": WHOLE})))
     cut = round(len(posts) * facts_after)
@@ -198,7 +203,7 @@ def outputs(
 
 
 def texts_by_key(world: World, reader: Reader) -> dict[str, list[tuple[str, EnrichedPost]]]:
-    """Candidate key -> (what the text pipeline calls it, post), each post once, oldest first."""
+    """Return (label, post) by candidate key, each post once, oldest first."""
     decoder = msgspec.json.Decoder(EnrichedPost)
     found: dict[str, list[tuple[str, EnrichedPost]]] = defaultdict(list)
     values = dict.fromkeys(value for _, value in world.posts)
@@ -223,7 +228,7 @@ def _determinism(seed: int, world: World, reader: Reader) -> tuple[bool, bool]:
 
 def _run(world: World, reader: Reader, fold: Fold) -> Backtest:
     def no_dead_letter(letter: object) -> None:
-        raise AssertionError(f"the world wrote a record that cannot be used: {letter}")
+        raise AssertionError(f"the simulator wrote a record that is rejected: {letter}")
 
     return Backtest(fold=fold, enricher=reader, received_ms=END * 1000, on_dead_letter=no_dead_letter)
 

@@ -1,6 +1,6 @@
-"""Who lives in the simulated world: archetypes, and people drawn from them.
+"""The people of the simulated world, drawn from archetypes.
 
-The numbers are guesses about life, made before any score was looked at; none comes from the scorer.
+The numbers are guesses, made before any score was computed. None comes from the scorer.
 """
 
 import bisect
@@ -24,26 +24,28 @@ DAY_S = 86_400
 MOODS: tuple[Mood, ...] = ("praise", "neutral", "gripe")
 PLATFORMS: Mapping[str, float] = {"x": 0.5, "instagram": 0.25, "bluesky": 0.15, "reddit": 0.1}
 HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 9, 9, 8, 8, 10, 9, 8, 8, 9, 11, 13, 14, 15, 13, 9, 5)
-"""how often people post in each hour of their day"""
+"""weight of each hour of the day for a post"""
 BASE_RATE: Mapping[str, float] = {"x": 0.006, "instagram": 0.02, "bluesky": 0.015, "reddit": 0.01}
-"""likes a follower, for 10,000 followers"""
+"""likes per follower of an author with 10,000 followers"""
 
 
 class Trait(NamedTuple):
-    """What people of an archetype have in common.
-
-    `many` of 1,000 authors; `followers` and `posts` are median and spread of a log-normal; `moods` the
-    mean shares of praise, neutral words and gripes in what they say plainly, `steady` how alike they
-    are in that; `special` the share of their posts that is the archetype's own kind.
-    """
+    """The distributions of an archetype."""
 
     many: int
+    """authors in 1,000"""
     followers: tuple[float, float]
+    """median and sigma of a log-normal distribution"""
     posts: tuple[float, float]
+    """median and sigma of a log-normal distribution"""
     moods: tuple[float, float, float]
+    """mean shares of praise, neutral posts and gripes among ordinary posts"""
     customers: float
+    """share of customers"""
     special: float = 0.0
+    """share of posts of the archetype's own kind"""
     steady: float = 12.0
+    """concentration of the moods: higher for more similar people"""
 
 
 TRAITS: Mapping[Archetype, Trait] = {
@@ -61,7 +63,7 @@ TRAITS: Mapping[Archetype, Trait] = {
     "passer_by": Trait(310, (900, 1.9), (2.6, 1.0), (0.33, 0.42, 0.25), 0.35, steady=6),
 }
 MOST_PRAISE = 0.65
-"""of what a passer-by says; whoever praises more is no passer-by"""
+"""largest share of praise of a passer-by"""
 
 EmployeeOf = Literal["list", "file", "bio", "words"]
 SponsorMark = Literal["flag", "hashtag", "words"]
@@ -69,11 +71,11 @@ SponsorMark = Literal["flag", "hashtag", "words"]
 
 @dataclass(slots=True)
 class Person:
-    """One author, and everything that is true of them."""
+    """One author, with all true facts."""
 
     archetype: Archetype
     brand: int
-    """index of the brand they speak of"""
+    """index of the brand that they post about"""
     platform: str
     id: str
     handle: str
@@ -82,49 +84,49 @@ class Person:
     followers: float
     """on the first day"""
     growth: float
-    """share of the followers that comes a day"""
+    """daily growth, as a share of the followers"""
     jumps: tuple[tuple[int, int], ...]
-    """(day, followers that came that night), by day"""
+    """(day, new followers) of each jump, by day"""
     shows_followers: bool
     following: int
     customer: bool
     phase: int
-    """hours from UTC"""
+    """offset from UTC in hours"""
     active: tuple[int, int]
-    """first and last day on which they may post"""
+    """first and last day with posts"""
     posts: int
     rate: float
-    """likes a follower"""
+    """likes per follower"""
     shows_reactions: bool
     answers: float
-    """share of those who comment that get an answer"""
+    """share of comments that get an answer"""
     second_language: bool
     bot_flag: bool = False
     note: str = ""
-    """what tells them from the others of their archetype, for a person who looks at errors"""
+    """difference from others of the archetype, for reports of errors"""
     templates: int = 0
-    """bots: how many texts they vary; 0 for new ones each time"""
+    """number of texts that a bot varies; 0 for a new text each time"""
     period: int | None = None
-    """bots: seconds from post to post"""
+    """seconds between the posts of a bot"""
     employed: EmployeeOf | None = None
     paid: SponsorMark | None = None
     used: set[str] = field(default_factory=set)
-    """what they have said already: nobody says the same twice but bots"""
+    """sentences used so far: only bots repeat themselves"""
 
     def followers_on(self, day: int) -> int:
-        """Followers on a day of the world."""
+        """Return the number of followers on a day."""
         came = sum(n for at, n in self.jumps[: bisect.bisect(self.jumps, (day, math.inf))])
         return round(self.followers * (1 + self.growth * day)) + came
 
 
 def people(rng: random.Random, authors: int, brands: Sequence[Brand]) -> list[Person]:
-    """About so many authors, the archetypes in their shares."""
+    """Draw about this many authors, with archetypes by their shares."""
     drawn = []
     for archetype, trait in TRAITS.items():
         for number in range(max(4, round(trait.many * authors / 1_000))):
             drawn.append(_person(rng, archetype, trait, f"{archetype[:3]}{number}", brands))
     names = list(range(len(drawn)))
-    rng.shuffle(names)  # nothing may be read from an id
+    rng.shuffle(names)  # an id must not reveal the archetype
     for person, name in zip(drawn, names, strict=True):
         person.id, person.handle = (
             f"{name + 100_000}",
@@ -180,7 +182,7 @@ def _person(
 
 
 def _make_special(rng: random.Random, person: Person, brand: Brand) -> None:
-    """What only some archetypes have."""
+    """Set the attributes that only some archetypes have."""
     followers = person.followers
     if person.archetype == "giveaway":
         person.following = round(rng.lognormvariate(math.log(2_200), 0.6))
@@ -204,7 +206,7 @@ def _make_special(rng: random.Random, person: Person, brand: Brand) -> None:
 
 
 def _make_bot(rng: random.Random, person: Person) -> None:
-    """Near copies, a clock, bought followers: at least one of them gives a bot away."""
+    """Give a bot at least one sign: near copies, a fixed period, or bought followers."""
     while not (person.templates or person.period or person.jumps):
         person.templates = rng.randrange(2, 5) if rng.random() < 0.7 else 0
         person.period = round(rng.uniform(5, 40) * 3600) if rng.random() < 0.5 else None
@@ -218,7 +220,7 @@ def _make_bot(rng: random.Random, person: Person) -> None:
 
 
 def _bought(rng: random.Random) -> tuple[tuple[int, int], ...]:
-    """Thousands overnight, or the same round number again and again."""
+    """Return jumps of thousands of followers, or repeated ones of the same round number."""
     if rng.random() < 0.5:
         days = sorted(rng.sample(range(5, DAYS - 10), rng.choice((1, 1, 2, 3))))
         return tuple((day, rng.randrange(3_100, 9_000)) for day in days)
@@ -227,7 +229,7 @@ def _bought(rng: random.Random) -> tuple[tuple[int, int], ...]:
 
 
 def _gone_viral(rng: random.Random, followers: float) -> tuple[tuple[int, int], ...]:
-    """It happens to honest people too, a few in a hundred."""
+    """Return a jump in followers for a few in a hundred honest people."""
     if followers < 3_000 or rng.random() > 0.03:
         return ()
     return ((rng.randrange(DAYS), round(followers * rng.uniform(0.1, 0.5))),)
@@ -247,4 +249,4 @@ MIXES: Mapping[str, Mapping[str, int]] = {
     "tech": {"sxsw": 3, "entity": 1, OWN: 1},
     "games": {"entity": 1, OWN: 1},
 }
-"""Kind of brand -> the corpora whose sentences suit it, and the weight of each sentence"""
+"""by kind of brand: the corpora that suit it, with the weight of each sentence"""

@@ -1,8 +1,7 @@
-"""Sentences that no corpus holds, written for the simulated world. `{}` stands for the brand.
+"""Sentences written for the simulated world, for cases that the corpora lack. `{}` is the brand.
 
-They are what people write, not what a list of cues knows: nothing here was taken from the lexica of
-`nlp`, and no cue may be added there because a sentence stands here. A cue is worth what it finds in
-sentences that whoever wrote it had not read.
+None was taken from the phrases of `nlp/assets`. Do not add a phrase there because of a sentence here: the
+simulation would then no longer measure how the phrases work on unseen text.
 """
 
 PRAISE = (
@@ -92,7 +91,7 @@ OWNERSHIP = (
     "Had mine since the first week.",
     "Paid for it out of my own pocket.",
 )
-"""Put behind the words of a customer, where they tell that they are one."""
+"""appended to posts of customers, to show that they are customers"""
 
 FLOWN = (
     "Flew with them twice this month.",
@@ -104,7 +103,7 @@ FLOWN = (
     "On board right now.",
     "Third flight with them since March.",
 )
-"""The same of those who fly with an airline."""
+"""the same for customers of an airline"""
 
 FOND = (
     "Third year with mine and no plans to switch.",
@@ -114,7 +113,7 @@ FOND = (
     "Spent my birthday money on it and regret nothing.",
     "Ordered again this morning.",
 )
-"""What only a happy customer adds."""
+"""appended to posts of happy customers only"""
 
 GIVEAWAY = (
     "Follow @{handle} and RT this for a chance to win the new {}! Ends Friday",
@@ -255,7 +254,7 @@ NICHE_BIOS = {
     "fashion": ("Fashion and vintage finds", "Streetwear stylist"),
     "beauty": ("Makeup artist, skincare tips", "Beauty reviews, no filter"),
 }
-"""Niche -> bios of people who live in it."""
+"""bios of people, by niche"""
 
 NICHE_TAGS = {
     "travel": "#travel", "aviation": "#avgeek", "tech": "#tech", "photography": "#photography",
@@ -279,7 +278,7 @@ RIVALRY = (
     "{rival} does this so much better than {} it is not even funny",
     "Remember when {} was good? {rival} is where it is at now",
 )
-"""Said by people with a grievance; the praise is the competitor's."""
+"""posts of dissatisfied people that praise a competitor"""
 
 FOREIGN = {
     "praise": (
@@ -311,7 +310,7 @@ ANSWERS = (
     "Right?!",
     "Means a lot, thanks",
 )
-"""What one says to those who comment."""
+"""answers to comments"""
 
 NOTHING_NAMED = (
     "So true!",
@@ -322,4 +321,4 @@ NOTHING_NAMED = (
     "Where did you get it?",
     "Need this",
 )
-"""Comments under a brand's posts that name no brand."""
+"""comments that name no brand"""

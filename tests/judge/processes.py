@@ -1,4 +1,4 @@
-"""Several worlds side by side, a process for each."""
+"""Several worlds concurrently, each in its own process."""
 
 import multiprocessing
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from tests.judge.judging import Advance, Figures, judge
 from tests.judge.texts import Texts
 
 LOOK = 0.5
-"""seconds between two looks at how far the workers are"""
+"""seconds between updates of the progress"""
 
 
 def judged_worlds(
     seeds: Sequence[int], said: Texts, authors: int, workers: int, advance: Advance
 ) -> list[Figures]:
-    """The figures of each seed's world, in order; `advance` is told of days done."""
-    spawned = multiprocessing.get_context("spawn")  # what a fork inherits is not for NumPy's threads
-    # The manager ends first: when this process is told to end, so do workers, at their next day.
+    """Return the figures of each seed's world, in order. `advance` gets the days done since its last call."""
+    spawned = multiprocessing.get_context("spawn")  # a fork is not safe with the threads of NumPy
+    # The manager stops first. On SIGTERM the workers then fail, and stop, at their next day.
     with ProcessPoolExecutor(workers, spawned) as pool, spawned.Manager() as manager:
         days = [manager.Value("i", 0) for _ in seeds]
         shown = 0

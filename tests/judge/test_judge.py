@@ -1,4 +1,4 @@
-"""A small world of own sentences: it is what it says, and most of those who are found are true fans."""
+"""The simulator, and the core on a small world without corpora."""
 
 import ast
 import json
@@ -22,18 +22,18 @@ AUTHORS = 260
 
 @pytest.fixture(scope="module")
 def small() -> World:
-    """A world without corpora."""
+    """A small world without corpora."""
     return world.build(SEED, texts.own(), authors=AUTHORS)
 
 
 @pytest.fixture(scope="module")
 def reader(small: World) -> judging.Reader:
-    """The pipeline, which reads each record of that world once."""
+    """The enricher of that world, with its cache."""
     return judging.Reader(small)
 
 
 def test_the_simulator_imports_nothing_that_judges() -> None:
-    """It takes shapes of records, settings and corpora from the project: no rule, table or formula."""
+    """The simulator imports schemas, settings and corpora, but no rule, table or formula of the scorer."""
     allowed = {"models.brand", "models.post", "streams.settings", "nlp", "nlp.training.corpora"}
     for name in ("people", "world", "phrases", "texts"):
         tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ def test_the_simulator_imports_nothing_that_judges() -> None:
 
 
 def test_a_seed_is_a_world(small: World) -> None:
-    """The same seed gives the same bytes, another one others."""
+    """The same seed gives the same bytes, and another seed gives others."""
     again = world.build(SEED, texts.own(), authors=AUTHORS)
     assert again.posts == small.posts
     assert again.customers == small.customers
@@ -57,13 +57,13 @@ def test_a_seed_is_a_world(small: World) -> None:
 
 
 def test_every_record_of_the_world_is_usable(small: World, reader: judging.Reader) -> None:
-    """The text pipeline refuses no post, and each author it counts has a truth."""
+    """No post is rejected, and the truth of every author in the results is known."""
     keys = set(judging.texts_by_key(small, reader))
     assert keys == set(small.truth)
 
 
 def test_the_board_is_mostly_true_fans(small: World, reader: judging.Reader) -> None:
-    """Whoever is flagged in the end is a fan, by and large."""
+    """At least 60 % of the candidates on the last day are true fans."""
     board = judging.board(judging.last_day(small, reader))
     right = sum(small.truth[candidate.key].worth for candidate in board)
     assert len(board) >= 5
@@ -71,8 +71,7 @@ def test_the_board_is_mostly_true_fans(small: World, reader: judging.Reader) -> 
 
 
 def test_facts_in_between_change_nothing(small: World, reader: judging.Reader) -> None:
-    """Customers and feedback that come in the middle of shuffled posts leave the same records, but for
-    their revision."""
+    """Customers and feedback in the middle of shuffled posts give the same records, revisions aside."""
     rng = random.Random(SEED)
     posts = [value for _, value in small.posts]
     straight = judging.outputs(small, reader, posts)
@@ -88,8 +87,10 @@ def backtested(
     customers: Sequence[bytes],
     feedback: Sequence[bytes],
 ) -> list[bytes]:
-    """The records that `superfan backtest` writes, without their revision, when the posts are these files
-    and the window keeps all of the world."""
+    """Return the records of `superfan backtest` for these files of posts, with revisions set to 0.
+
+    The window covers the whole world.
+    """
     parts = [_written(folder / f"posts-{part}.jsonl", lines) for part, lines in enumerate(posts)]
     counts = backtest.run(
         world.settings.model_copy(update={"window": judging.WHOLE}),
@@ -99,7 +100,7 @@ def backtested(
         tick=iso_day(judging.END // DAY_S),
         out=folder,
     )
-    assert (counts.late, counts.dead_letters) == (0, 0), "what is not counted tells nothing"
+    assert (counts.late, counts.dead_letters) == (0, 0), "the comparison would miss posts"
     found = [folder / f"{name}.jsonl" for name in ("profiles", "candidates")]
     records = [json.loads(line) for file in found for line in file.read_bytes().splitlines()]
     return [json.dumps(record | {"revision": 0}).encode() for record in records]
@@ -112,7 +113,7 @@ def _written(file: Path, lines: Sequence[bytes]) -> Path:
 
 @pytest.fixture(scope="module")
 def straight(small: World, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """What is found when everything comes once, as it was written."""
+    """The records when every post arrives once and in order."""
     posts = list(dict.fromkeys(value for _, value in small.posts))
     feedback = [value for _, value in small.feedback]
     folder = tmp_path_factory.mktemp("straight")
@@ -124,8 +125,7 @@ def straight(small: World, tmp_path_factory: pytest.TempPathFactory) -> list[byt
 def test_shuffled_doubled_and_split_input_gives_the_same_bytes(
     small: World, straight: list[bytes], tmp_path_factory: pytest.TempPathFactory, seed: int, parts: int
 ) -> None:
-    """All that the simulator wrote, some of it twice and more, in any order and cut into files: profiles
-    and candidates of a backtest are the same, but for their revision."""
+    """Profiles and candidates do not depend on order, duplicates or split files, revisions aside."""
     rng = random.Random(seed)
     sent = [value for _, value in small.posts]
     sent += rng.sample(sent, len(sent) // 4)

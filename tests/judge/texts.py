@@ -1,9 +1,8 @@
-"""What the people of the simulated world say: real sentences with real labels, the brand filled in.
+"""Sentences for the people of the simulated world, from corpora with labels. The brand is filled in.
 
-All corpora are read through `nlp.training.corpora`, the part `dev` alone: the text pipeline learns from the
-other one. The airline posts have no parts, since none of their labels trains anything; those that all
-annotators agreed on are read. Posts towards a target give praise, neutral words and gripes; ironic
-posts have no target and are addressed to the brand.
+The sentences come from the part `dev` of `nlp.training.corpora`, which did not train the text pipeline.
+Airline posts are not split, because their labels train nothing; only unanimous ones are used. Posts with a
+target give praise, neutral sentences and gripes. Ironic posts have no target and are addressed to the brand.
 """
 
 import random
@@ -20,16 +19,18 @@ from tests.judge import phrases
 Mood = Literal["praise", "neutral", "gripe"]
 MOODS: Mapping[str, Mood] = {"positive": "praise", "neutral": "neutral", "negative": "gripe"}
 OWN = "own"
-"""stands where a corpus does, for sentences that were written for the world"""
+"""name of a corpus for the sentences of `phrases`"""
 AGREED = 1.0
+"""least confidence of airline labels"""
 LONGEST = 280
+"""most characters of a sentence"""
 AIRLINES = {
     "United": "united", "American": "americanair", "US Airways": "usairways", "Southwest": "southwestair",
     "JetBlue": "jetblue", "Virgin America": "virginamerica",
 }  # fmt: skip
-"""Brand of the airline labels -> how posts address it"""
+"""handle of each brand of the airline labels"""
 FOLDERS = ("sentiment", "targeted", "ner", "irony", "emotion", "airline")
-"""what `nlp.training.corpora` reads to tell which part a post is in"""
+"""folders that `nlp.training.corpora` reads"""
 
 _REPOST = re.compile(r"(?:^|\s)RT\b|^\W*via\b")
 _CUSTOMER = re.compile(
@@ -38,37 +39,35 @@ _CUSTOMER = re.compile(
     r"booked|landed|boarding|luggage|bags?|arrived)\b",
     re.IGNORECASE,
 )
-"""Words after which nobody would believe that the writer is no customer. Wide on purpose: a sentence
-too many is lost, and none contradicts the truth."""
+"""words that suggest a customer. The pattern is wide: it loses sentences, but none contradicts the truth"""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A text cut at the places where it names what it speaks of, at least two pieces.
-
-    `owning`: whoever says so has the thing, or uses the service.
-    """
+    """A text, split where it names its target."""
 
     pieces: tuple[str, ...]
+    """at least two pieces of text"""
     owning: bool = False
+    """True if only a customer would write it"""
 
     def about(self, surface: str) -> str:
-        """The text with the brand filled in."""
+        """Return the text with the brand filled in."""
         return surface.join(self.pieces)
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Mood -> corpus -> sentences; a corpus without any is not named. And what is meant ironically."""
+    """Sentences by mood and corpus, and ironic ones. Corpora without sentences are left out."""
 
     moods: Mapping[Mood, Mapping[str, tuple[Sentence, ...]]]
     irony: tuple[Sentence, ...]
 
     def draw(self, rng: random.Random, mood: Mood, mix: Mapping[str, int], *, owning: bool) -> Sentence:
-        """A sentence of this mood from the corpora of `mix` (corpus -> weight of each of its sentences).
+        """Draw a sentence of this mood from the corpora of `mix`, which maps each to a sentence's weight.
 
-        Where none of these is there, all are drawn from alike. Without `owning` none comes that only a
-        customer would say.
+        If none of these corpora has sentences, draw from all. Without `owning`, never return a sentence that
+        only a customer would write.
         """
         found = self.moods[mood]
         names = [name for name in found if name in mix] or list(found)
@@ -80,14 +79,17 @@ class Texts:
 
     @property
     def size(self) -> dict[str, int]:
-        """How many sentences there are of each kind."""
+        """Number of sentences of each mood, and of ironic ones."""
         moods: dict[str, int] = {mood: sum(map(len, of.values())) for mood, of in self.moods.items()}
         return {**moods, "irony": len(self.irony)}
 
 
 def texts(moods: Mapping[Mood, Mapping[str, Iterable[Sentence]]], irony: Iterable[Sentence]) -> Texts:
-    """Without doubles, in an order of their own. Raises `ValueError` where a mood has no sentence
-    that anyone may say."""
+    """Build `Texts` with distinct sentences in a fixed order.
+
+    Raises:
+        ValueError: if a corpus of a mood has no sentence that anyone may write.
+    """
     sorted_moods = {
         mood: {corpus: _distinct(found) for corpus, found in sorted(of.items()) if found}
         for mood, of in moods.items()
@@ -95,12 +97,16 @@ def texts(moods: Mapping[Mood, Mapping[str, Iterable[Sentence]]], irony: Iterabl
     for mood in MOODS.values():
         of = sorted_moods.get(mood, {})
         if not all(any(not s.owning for s in found) for found in of.values()) or not of:
-            raise ValueError(f"no sentence for {mood}")
+            raise ValueError(f"no sentence of the mood {mood} that anyone may write; add some to the corpora")
     return Texts(sorted_moods, _distinct(irony))
 
 
 def read(data: Path) -> Texts:
-    """The texts of the data folder. Raises `FileNotFoundError` with what is missing."""
+    """Read the texts of the data folder.
+
+    Raises:
+        FileNotFoundError: if a folder is missing; the message names it.
+    """
     missing = [name for name in FOLDERS if not (data / name).is_dir()]
     if missing:
         raise FileNotFoundError(f"{data} has no folder {', '.join(missing)}")
@@ -115,7 +121,7 @@ def read(data: Path) -> Texts:
 
 
 def cut(post: Labelled) -> Sentence | None:
-    """The post as a sentence to fill in; None when it is a repost, too long, or its target is no word."""
+    """Return the post as a sentence, or None if it is a repost, too long, or its target is no whole word."""
     if not _usable(post.text):
         return None
     name = AIRLINES.get(post.group)
@@ -138,13 +144,13 @@ def _distinct(sentences: Iterable[Sentence]) -> tuple[Sentence, ...]:
 
 
 def own() -> Texts:
-    """Texts without any corpus: the sentences of `phrases` alone, for small worlds."""
-    said: Mapping[Mood, tuple[str, ...]] = {
+    """Return the sentences of `phrases` alone, for small worlds without corpora."""
+    moods: Mapping[Mood, tuple[str, ...]] = {
         "praise": phrases.PRAISE, "neutral": phrases.NEUTRAL, "gripe": phrases.GRIPES
     }  # fmt: skip
-    return texts({mood: {OWN: written(found)} for mood, found in said.items()}, written(phrases.IRONY))
+    return texts({mood: {OWN: written(found)} for mood, found in moods.items()}, written(phrases.IRONY))
 
 
 def written(sentences: Iterable[str]) -> tuple[Sentence, ...]:
-    """Own sentences, in which `{}` stands for the brand."""
+    """Return sentences from strings in which `{}` is the brand."""
     return tuple(Sentence(tuple(s.split("{}")), owning=bool(_CUSTOMER.search(s))) for s in sentences)

@@ -1,7 +1,7 @@
-"""A seeded world whose truth is known: brands, people, what they post, and who is worth asking.
+"""A simulated world with known truth: brands, people, their posts, and the authors worth asking.
 
-Nothing here knows how an author is judged: no number and no name of the scorer is used, and texts come
-from `tests.judge.texts`. The same seed and texts give the same bytes.
+It uses no number or rule of the scorer. Texts come from `tests.judge.texts`. The same seed and texts give the
+same bytes.
 """
 
 import random
@@ -21,16 +21,18 @@ from tests.judge.texts import Mood, Sentence, Texts
 
 FIRST_DAY = round(datetime(2026, 7, 1, tzinfo=UTC).timestamp())
 WANTED = (10_000, 60_000)
-"""followers a marketer asks for, from (included) up to (excluded)"""
+"""followers that a marketer wants: least, and limit (excluded)"""
 ENOUGH, LOOKED_AT, LATELY = 3, 90, 30
-"""what a person would need to see of a fan: praises on so many days of the last so many, one lately"""
+"""needed to recognise a fan: days with praise, among this many last days, one of them this recent"""
 AUTHORS = 3_000
 REDELIVERED = 0.04
+"""share of posts that arrive twice"""
 COMMENTED = 0.03
+"""share of posts with comments"""
 IN_FILE = 0.55
-"""share of the customers that the customer file knows"""
+"""share of the customers in the customer file"""
 OWNING = 0.25
-"""share of a customer's praises and gripes behind which they say that they are one"""
+"""share of a customer's praises and gripes with words of a customer appended"""
 
 CATALOGUE = (
     ("airline", Brand(
@@ -54,34 +56,34 @@ CATALOGUE = (
         competitors=("Grimlight",), niche=("gaming",),
     )),
 )  # fmt: skip
-"""Kind of brand, and the brand; all names are invented"""
+"""kind of brand, and the brand; all names are invented"""
 
 
 @dataclass(slots=True)
 class Truth:
-    """What is true of one author towards one brand."""
+    """The true facts about one author and one brand."""
 
     archetype: Archetype
     worth: bool
-    """whether a marketer would want to ask: loves the brand, is a customer, and nothing forbids it"""
+    """True if a marketer should ask the author: a fan and customer, and nothing forbids it"""
     followers: int | None
-    """on the last day; null where the platform does not tell"""
+    """followers on the last day, None if the platform does not show them"""
     customer_in_file: bool
     praises: list[int] = field(default_factory=list)
-    """instants, epoch seconds, of what was meant as praise and not paid for"""
+    """times of unpaid praise, in epoch seconds"""
     says_customer: int | None = None
-    """when they first wrote in so many words that they are a customer"""
+    """time of the first post with words of a customer, in epoch seconds"""
     feedback: str | None = None
     note: str = ""
 
     @property
     def in_tier(self) -> bool:
-        """Whether the audience has the wanted size and that can be known."""
+        """True if the number of followers is known and wanted."""
         return self.followers is not None and WANTED[0] <= self.followers < WANTED[1]
 
     @property
     def findable(self) -> bool:
-        """Whether enough was said, and lately, for a person who reads everything to see a fan."""
+        """True if a person who reads all posts would recognise a fan: enough praise, and recent praise."""
         end = FIRST_DAY + DAYS * DAY_S
         seen = [at for at in self.praises if at >= end - LOOKED_AT * DAY_S]
         return (
@@ -95,7 +97,7 @@ class Truth:
 
     @property
     def ready(self) -> int | None:
-        """The instant from which enough is known: praise on the third day, and a sign of a customer."""
+        """Time from which the author is recognisable: praise on `ENOUGH` days and a sign of a customer."""
         days: dict[int, int] = {}
         for at in sorted(self.praises):
             days.setdefault(at // DAY_S, at)
@@ -107,25 +109,25 @@ class Truth:
 
 @dataclass(slots=True)
 class World:
-    """What is fed, and the truth by candidate key."""
+    """The records of a world, and the truth by candidate key."""
 
     settings: Settings
     posts: list[tuple[int, bytes]] = field(default_factory=list)
-    """(instant of arrival, epoch seconds; record), by arrival"""
+    """(time of arrival in epoch seconds, record), by arrival"""
     customers: list[bytes] = field(default_factory=list)
     feedback: list[tuple[int, bytes]] = field(default_factory=list)
     truth: dict[str, Truth] = field(default_factory=dict)
     watched: list[str] = field(default_factory=list)
-    """author keys of those who at some time had about the wanted number of followers"""
+    """author keys of people whose followers came near the wanted number at some time"""
 
 
 def build(seed: int, texts: Texts, *, authors: int = AUTHORS) -> World:
-    """The world of a seed: about so many authors, and five posts for each of them."""
+    """Build the world of a seed, with about this many authors and five posts each."""
     return _Builder(random.Random(seed), texts, authors).world
 
 
 def settings_for(employees: frozenset[str] = frozenset()) -> Settings:
-    """The settings of the run; `employees` are author keys that the brands list."""
+    """Return the settings of the simulation. `employees` are author keys that the brands list."""
     brands = tuple(brand.model_copy(update={"employees": employees}) for _, brand in CATALOGUE)
     basis = Source(lawful_basis="invented people")
     return Settings(brands=brands, sources=dict.fromkeys(PLATFORMS, basis))
@@ -162,10 +164,10 @@ class _Builder:
             if not declared and not (person.customer and rng.random() < IN_FILE):
                 continue
             by_handle = rng.random() < 0.5
-            place = {"handle": _spelled(rng, person.handle)} if by_handle else {"author_id": person.id}
+            account = {"handle": _spelled(rng, person.handle)} if by_handle else {"author_id": person.id}
             record: dict[str, Any] = {
                 "customer_id": f"c-{number}",
-                "handles": [{"platform": person.platform, **place}],
+                "handles": [{"platform": person.platform, **account}],
                 "orders": rng.choice((None, 0, 1, 1, 2, 3, 5, 8)),
                 "employee": True if declared else None,
             }
@@ -234,7 +236,7 @@ class _Builder:
         self._post(person, at, text)
 
     def _write_special(self, person: Person, brand: int, at: int) -> None:
-        """A post of the archetype's own kind."""
+        """Write a post of the archetype's own kind."""
         rng = self._rng
         sponsored = None
         self._truth(person, brand)
@@ -271,7 +273,7 @@ class _Builder:
         self._post(person, at, text.replace("{}", self._surface(person, brand)))
 
     def _altered(self, text: str) -> str:
-        """A copy with a small change at its end."""
+        """Return a copy with a small change at its end."""
         rng = self._rng
         tail = rng.choice(
             ("!", "!!", " 😍", " 🔥🔥", " #love", " #best", f" {rng.randrange(100)}", " wow", "")
@@ -296,13 +298,13 @@ class _Builder:
         )
 
     def _ownership(self, brand: int, mood: Mood) -> str:
-        """Words of a customer that go with the mood."""
+        """Return words of a customer that suit the mood."""
         if CATALOGUE[brand][0] == "airline":
             return self._rng.choice(phrases.FLOWN)
         return self._rng.choice(phrases.OWNERSHIP + (phrases.FOND if mood == "praise" else ()))
 
     def _surface(self, person: Person, brand: int) -> str:
-        """How the post names the brand."""
+        """Return a name of the brand, in one of its forms."""
         named = self._brands[brand]
         drawn = self._rng.random()
         if drawn < 0.45 and person.platform in named.handles:
@@ -364,7 +366,7 @@ class _Builder:
         return post
 
     def _write_comments(self) -> None:
-        """Others comment on what is posted, and some authors answer them."""
+        """Write comments of others on some posts, and answers of the authors."""
         rng = self._rng
         by_platform: dict[str, list[Person]] = {}
         for person in self._people:
@@ -388,7 +390,7 @@ class _Builder:
                     self._post(author, later, rng.choice(phrases.ANSWERS), reply_to=back)
 
     def _deliver(self) -> None:
-        """Posts come when they are written; some come again, within two days."""
+        """Order posts by arrival. Some arrive a second time, within two days."""
         rng = self._rng
         for at, post in self._posts:
             record = msgspec.json.encode(post)
@@ -398,7 +400,7 @@ class _Builder:
         self.world.posts.sort(key=lambda sent: sent[0])
 
     def _write_feedback(self) -> None:
-        """A marketer has decided on a few fans already."""
+        """Write decisions of a marketer about a few fans."""
         fans = sorted(key for key, truth in self.world.truth.items() if truth.worth and truth.in_tier)
         at = FIRST_DAY + 100 * DAY_S
         for key in self._rng.sample(fans, min(6, len(fans) // 10)):
@@ -414,7 +416,7 @@ def _key(person: Person) -> str:
 
 
 def _is_about(first: int, last: int) -> bool:
-    """Whether followers that grew from one number to the other were near the wanted ones meanwhile."""
+    """Return True if followers that grew from `first` to `last` came near the wanted number."""
     return last >= 0.8 * WANTED[0] and first < 1.25 * WANTED[1]
 
 
@@ -423,5 +425,5 @@ def _handle(brand: Brand, platform: str) -> str:
 
 
 def _spelled(rng: random.Random, handle: str) -> str:
-    """As somebody typed it into a form."""
+    """Return the handle as a person might type it into a form."""
     return rng.choice((handle, f"@{handle}", handle.upper()))
