@@ -1,34 +1,40 @@
-"""Is this author a candidate? A pure function of the ring, what is known of the author, and the rules.
+"""The decision if an author is a candidate: a pure function of the ring, the facts and the rules.
 
-The decision walks the days from the oldest in the ring to that of the newest post or tick, those
-without posts too, and is thus the same whatever order the records came in; what a day of silence
-made of an author, the next post does not undo. Each day with posts is judged by the window that ends
-with it, and the ring reaches back for two: for so long, who entered stays so when that praise has
-left the window. What is known of the author *now* (followers, customer file, exclusions) is applied
-to every day.
+`decide` takes four steps:
+
+1. `measure` scores each day with posts, by the window that ends with it;
+2. `walk` runs the state machine along all days, those without posts included;
+3. `forecast_exit` computes the day on which a candidate who posts no more will leave;
+4. `_conclude` adds what holds now: feedback, exclusions, the watch list.
+
+The walk starts with the oldest day of the ring, so the result does not depend on the order of arrival. The
+ring keeps two windows. So a candidate stays one when the praise that made them one has left the window.
+What is known of the author *now* (followers, customer file, exclusions) is applied to every day.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from models import scoring
+from models import authenticity, scoring
 from models.candidate import CustomerLabel, State
 from models.ring import Days
-from models.rules import Component, Rules
+from models.rules import Component, Rules, Thresholds
 from models.tables import Rate, benchmark
 from models.times import DAY_MS
+from models.window import WindowStats, decay, window_stats
 
 Because = Literal["entered", "watched", "feedback", "low_score", "inauthentic", "excluded", "insufficient"]
-"""What made the state what it is."""
+"""the reason for the state"""
 
 _RANK: dict[CustomerLabel, int] = {"unknown": 0, "likely": 1, "confirmed": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of an author besides the ring, for one brand."""
+    """Everything known of an author besides the ring, for one brand."""
 
     platform: str = ""
     followers: int | None = None
@@ -36,27 +42,29 @@ class Standing:
     """(day, followers) of the days on which they were seen, ascending"""
     following: int | None = None
     bio_themes: int = 0
-    """a bit for each niche the author's bio names"""
+    """niche bits of the author's bio"""
     bio_sells: bool = False
     in_crm: bool = False
     orders: int = 0
     owning: int = 0
     """posts with words of ownership or purchase"""
     evidence: tuple[str, ...] = ()
-    """those words, of the newest such posts"""
+    """those words, from the newest such posts"""
     exclusions: tuple[str, ...] = ()
-    """codes of what rules the author out: employee, do_not_contact, bot, own_account"""
+    """codes that exclude the author: employee, do_not_contact, bot, own_account, competitor"""
     feedback: tuple[int, str] | None = None
     """(instant, decision) of the newest feedback"""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement on the last evaluated day, with everything the explanation needs."""
+    """The judgement on the last evaluated day, with everything that the explanation needs."""
 
     as_of: int
+    """the last day with posts"""
     evaluated_on: int
-    tally: scoring.Tally
+    """the day of the judgement: `as_of`, or that of a later tick"""
+    stats: WindowStats
     components: dict[Component, float | None]
     """four decimals"""
     severities: dict[str, float]
@@ -70,28 +78,58 @@ class Verdict:
     state: State | None
     because: Because
     entered: int | None
-    """the event day on which the author became a candidate"""
+    """day on which the author last became a candidate"""
     low_since: int | None
-    """of a candidate whose score is below the one that it leaves at: the first evaluated day of that"""
+    """for a candidate: first day of the current run of days with a score below `leave_score`"""
     leaves: int | None
-    """the day on which a candidate of whom nothing more is heard will leave, as things stand: what the
-    window lets go of before then may still change it"""
+    """for a candidate: day on which they will leave if they post no more; see `forecast_exit`"""
 
 
-def customer_label(certainty: float) -> CustomerLabel:
-    """Confirmed from .9, likely from .5, else unknown."""
-    if certainty >= 0.9:
-        return "confirmed"
-    return "likely" if certainty >= 0.5 else "unknown"
+class Measured(NamedTuple):
+    """One day with posts. Until the next one only the volume changes, and with it the score."""
+
+    day: int
+    components: Mapping[Component, float | None]
+    """four decimals"""
+    severities: dict[str, float]
+    a: float
+    praises: int
+    praise_days: int
+    last_praise: int | None
+    decayed_positive: float
+    shares: Mapping[Component, float]
+    """weights of the known components, scaled to the sum 1"""
+
+    def components_on(self, day: int) -> dict[Component, float | None]:
+        """Return the components on a day up to which the author posted no more."""
+        decayed = self.decayed_positive * decay(day - self.day)
+        return {**self.components, "volume": round(scoring.volume(decayed), 4)}
+
+    def score_on(self, day: int) -> float:
+        """Return the score on a day up to which the author posted no more: 0..100, one decimal."""
+        return round(scoring.total(self.components_on(day), self.shares, self.a), 1)
+
+
+class Progress(NamedTuple):
+    """The position in the state machine: what the walk has come to."""
+
+    state: State | None = None
+    """candidate, cooled, or null"""
+    because: Because = "insufficient"
+    entered: int | None = None
+    """day on which the author last became a candidate"""
+    low_since: int | None = None
+    """first day of the current run of days with a score below `leave_score`"""
 
 
 def decide(
     days: Days, standing: Standing, brand: str, rules: Rules, *, ticked: int = 0, newest: int = 0
 ) -> Verdict:
-    """The verdict on a ring that is not empty.
+    """Return the verdict on a ring that has at least one post.
 
-    `ticked` is the day of the last tick, `newest` that of the newest post if it is not in the ring any
-    more, 0 for none.
+    Args:
+        ticked: day of the last tick, 0 for none.
+        newest: day of the newest post if it was deleted since, else 0.
     """
     certainty = scoring.customer(
         in_crm=standing.in_crm, orders=standing.orders > 0, owned_words=standing.owning
@@ -102,67 +140,169 @@ def decide(
         and _RANK[label] >= _RANK[rules.customers.require]
         and _tier_wanted(standing.followers, rules)
     )
-    tier = rules.tiers.of(standing.followers)
-    usual = benchmark(standing.platform, tier)
+    evaluated_on = max(*days, ticked)
+    measured, stats = measure(days, standing, certainty, brand, rules, newest=newest, all_days=eligible)
+    stats.bring_forward(evaluated_on)
+    progress = walk(measured, evaluated_on, rules.thresholds) if eligible else Progress()
+    return _conclude(
+        measured[-1],
+        progress,
+        standing,
+        rules,
+        stats=stats,
+        evaluated_on=evaluated_on,
+        label=label,
+        leaves=forecast_exit(measured[-1], progress, evaluated_on, rules),
+    )
+
+
+def customer_label(certainty: float) -> CustomerLabel:
+    """Return "confirmed" from .9, "likely" from .5, else "unknown"."""
+    if certainty >= 0.9:
+        return "confirmed"
+    return "likely" if certainty >= 0.5 else "unknown"
+
+
+def measure(
+    days: Days,
+    standing: Standing,
+    certainty: float,
+    brand: str,
+    rules: Rules,
+    *,
+    newest: int,
+    all_days: bool,
+) -> tuple[list[Measured], WindowStats]:
+    """Score each day with posts, and return the statistics of the last window.
+
+    `certainty` is the customer component, see `scoring.customer`. Unless `all_days`, only the last day is
+    scored.
+    """
+    usual = benchmark(standing.platform, rules.tiers.of(standing.followers))
     rate = usual.rate if usual else None
     fit = scoring.niche_fit(rules.niche_of(brand))
-    signs = scoring.account_signs(standing.growth, standing.following, bio_sells=standing.bio_sells)
     reach = scoring.reach(standing.followers, rules.tiers)
-    limits = rules.thresholds
-    walk = _Walk()
-    event_days = sorted(days)
-    evaluated_on = max(event_days[-1], ticked)
-    for tally, silent_to in zip(
-        scoring.tallies(days, rules.window.keep_days, newest),
-        [*(day - 1 for day in event_days[1:]), evaluated_on],
-        strict=True,
-    ):
-        if not eligible and tally.day < event_days[-1]:
-            continue  # nobody walks
-        measured: dict[Component, float | None] = {
-            "enthusiasm": scoring.enthusiasm(tally),
-            "volume": scoring.volume(tally),
+    signs = authenticity.account_rules(standing.growth, standing.following, bio_sells=standing.bio_sells)
+    last_day = max(days)
+    measured = []
+    for stats in window_stats(days, rules.window.keep_days, newest):
+        if not all_days and stats.day < last_day:
+            continue
+        exact: dict[Component, float | None] = {
+            "enthusiasm": scoring.enthusiasm(stats),
+            "volume": scoring.volume(stats.decayed_positive),
             "customer": certainty,
             "reach": reach,
-            "engagement": scoring.engagement(tally, standing.followers, rate),
-            "niche": scoring.niche(tally.themes, standing.bio_themes, fit),
-            "closeness": scoring.closeness(tally),
+            "engagement": scoring.engagement(stats, standing.followers, rate),
+            "niche": scoring.niche(stats.themes, standing.bio_themes, fit),
+            "closeness": scoring.closeness(stats),
         }
-        # Rounded before they are used, so that whoever reads them can count on from there.
-        components = {name: None if x is None else round(x, 4) for name, x in measured.items()}
-        severities = scoring.authenticity(tally) | signs
-        a = scoring.product(severities)
-        shares = scoring.shares(components, rules.weights)
-        points = round(scoring.total(components, shares, a), 1)
-        as_of, in_silence = tally.day, _silence(tally, components, shares, a)
-        if eligible:
-            walk.step(tally, points, a, rules)
-            for day in walk.silent_days(as_of, silent_to, limits.enter_of_last):
-                walk.step(tally, in_silence(day), a, rules)
-            in_silence(as_of)
-    if evaluated_on > as_of:
-        points = in_silence(evaluated_on)
-    low_since = leaves = None
-    if walk.state == "candidate":
-        low_since = walk.low_since
-        end = as_of + rules.window.keep_days
-        low = low_since
-        if low is None:
-            low = evaluated_on + 1
-            low += bisect_left(range(low, end), True, key=lambda day: in_silence(day) < limits.leave_score)
-            points = in_silence(evaluated_on)
-        leaves = min(low + limits.leave_after, end)
+        # Rounded before they are used, so that readers of a profile can compute the same score.
+        components = {name: None if x is None else round(x, 4) for name, x in exact.items()}
+        severities = authenticity.post_rules(stats) | signs
+        measured.append(
+            Measured(
+                stats.day,
+                components,
+                severities,
+                authenticity.product(severities),
+                stats.praises,
+                stats.praise_days,
+                stats.last_praise,
+                stats.decayed_positive,
+                scoring.shares(components, rules.weights),
+            )
+        )
+    return measured, stats
 
+
+def walk(measured: Sequence[Measured], evaluated_on: int, limits: Thresholds) -> Progress:
+    """Run the state machine along the days up to `evaluated_on`, for an author who may be a candidate."""
+    progress = Progress()
+    recent: deque[float] = deque(maxlen=limits.enter_of_last)
+    until = [*(one.day - 1 for one in measured[1:]), evaluated_on]
+    for one, last in zip(measured, until, strict=True):
+        day = one.day
+        while day <= last:
+            recent.append(one.score_on(day))
+            progress = _step(progress, one, day, recent, limits)
+            day += 1
+            # Without posts a score only falls. So an author who is not a candidate cannot become one after
+            # `enter_of_last` such days. Skip to the days that the next day with posts looks back on.
+            if progress.state != "candidate" and one.day + limits.enter_of_last < day:
+                day = max(day, last - limits.enter_of_last + 1)
+    return progress
+
+
+def _step(
+    progress: Progress, one: Measured, day: int, recent: Sequence[float], limits: Thresholds
+) -> Progress:
+    """Return the state after one more day; `recent` are the last scores, that of the day included."""
+    points = recent[-1]
+    if progress.state != "candidate":
+        enters = (
+            one.a >= limits.authenticity
+            and sum(score >= limits.enter_score for score in recent) >= limits.enter_days
+            and points >= limits.leave_score
+            and one.praises >= limits.positive_posts
+            and one.praise_days >= limits.positive_days
+            and one.last_praise is not None
+            and day - one.last_praise <= limits.last_positive_within
+        )
+        return Progress("candidate", "entered", day) if enters else progress
+    if points >= limits.leave_score:
+        low_since = None
+    else:
+        low_since = day if progress.low_since is None else progress.low_since
+    if low_since is not None and day - low_since >= limits.leave_after:
+        return Progress("cooled", "low_score", progress.entered)
+    if one.a < limits.leave_authenticity:
+        return Progress("cooled", "inauthentic", progress.entered)
+    return progress if low_since == progress.low_since else progress._replace(low_since=low_since)
+
+
+def forecast_exit(last: Measured, progress: Progress, evaluated_on: int, rules: Rules) -> int | None:
+    """Return the day on which a candidate who posts no more will leave; None for others.
+
+    They leave when the score was low for `leave_after` days, or when the window has passed. Posts that
+    leave the window before that day may still change it.
+    """
+    if progress.state != "candidate":
+        return None
+    end = last.day + rules.window.keep_days
+    low = progress.low_since
+    if low is None:
+        low = evaluated_on + 1
+        low += bisect_left(
+            range(low, end), True, key=lambda day: last.score_on(day) < rules.thresholds.leave_score
+        )
+    return min(low + rules.thresholds.leave_after, end)
+
+
+def _conclude(
+    last: Measured,
+    progress: Progress,
+    standing: Standing,
+    rules: Rules,
+    *,
+    stats: WindowStats,
+    evaluated_on: int,
+    label: CustomerLabel,
+    leaves: int | None,
+) -> Verdict:
+    """Combine the result of the walk with exclusions, the watch list and feedback."""
+    limits = rules.thresholds
+    points = last.score_on(evaluated_on)
     watched = (
         not standing.exclusions
         and points >= limits.leave_score
-        and a >= limits.authenticity
-        and tally.praises >= limits.watch_posts
-        and tally.praise_days >= limits.watch_days
+        and last.a >= limits.authenticity
+        and last.praises >= limits.watch_posts
+        and last.praise_days >= limits.watch_days
     )
-    state: State | None = walk.state or ("watch" if watched else None)
-    because = walk.because
-    if walk.state is None:
+    state, because = progress.state, progress.because
+    if state is None:
+        state = "watch" if watched else None
         because = "watched" if watched else "excluded" if standing.exclusions else "insufficient"
     if standing.feedback is not None and not standing.exclusions:
         at, decision = standing.feedback
@@ -170,98 +310,28 @@ def decide(
             state, because = "accepted", "feedback"
         elif decision == "declined" and evaluated_on < at // DAY_MS + limits.decline_days:
             state, because = "declined", "feedback"
+    tier = rules.tiers.of(standing.followers)
     return Verdict(
-        as_of=as_of,
+        as_of=last.day,
         evaluated_on=evaluated_on,
-        tally=tally,
-        components=components,
-        severities=severities,
-        a=a,
+        stats=stats,
+        components=last.components_on(evaluated_on),
+        severities=last.severities,
+        a=last.a,
         score=points,
         customer_label=label,
         tier=tier,
-        usual=usual,
+        usual=benchmark(standing.platform, tier),
         state=state,
         because=because,
-        entered=walk.entered,
-        low_since=low_since,
+        entered=progress.entered,
+        low_since=progress.low_since if progress.state == "candidate" else None,
         leaves=leaves,
     )
 
 
-def _silence(
-    tally: scoring.Tally,
-    components: dict[Component, float | None],
-    shares: Mapping[Component, float],
-    a: float,
-) -> Callable[[int], float]:
-    """Gives the score of a day on which nothing was heard since the tally's; tally and components go along.
-
-    Without posts nothing changes but the volume, and with it the score.
-    """
-    since, fresh = tally.day, tally.decayed_positive
-
-    def score_on(day: int) -> float:
-        tally.day, tally.decayed_positive = day, fresh * scoring.decay(day - since)
-        components["volume"] = round(scoring.volume(tally), 4)
-        return round(scoring.total(components, shares, a), 1)
-
-    return score_on
-
-
-class _Walk:
-    """The state machine of one author and brand along the evaluated days."""
-
-    def __init__(self) -> None:
-        self.state: State | None = None
-        self.because: Because = "insufficient"
-        self.entered: int | None = None
-        self._scores: list[float] = []
-        self.low_since: int | None = None
-
-    def silent_days(self, after: int, last: int, window: int) -> Iterator[int]:
-        """The days without posts up to `last`; those on which nothing can happen are passed over.
-
-        A score only falls in silence. Who has not entered when no day with posts is left among the last
-        `window` ones, or has cooled, does not before the next post: only what it looks back upon matters.
-        """
-        day = after + 1
-        while day <= last:
-            if self.state != "candidate" and after + window < day <= last - window:
-                day = last - window + 1
-            yield day
-            day += 1
-
-    def step(self, tally: scoring.Tally, points: float, a: float, rules: Rules) -> None:
-        """Go on to the day of the tally of an author whom nothing rules out."""
-        limits = rules.thresholds
-        self._scores.append(points)
-        recent = self._scores[-limits.enter_of_last :]
-        if self.state != "candidate":
-            if (
-                a >= limits.authenticity
-                and sum(s >= limits.enter_score for s in recent) >= limits.enter_days
-                and points >= limits.leave_score
-                and tally.praises >= limits.positive_posts
-                and tally.praise_days >= limits.positive_days
-                and tally.last_praise is not None
-                and tally.day - tally.last_praise <= limits.last_positive_within
-            ):
-                self.state, self.entered, self.low_since = "candidate", tally.day, None
-                self.because = "entered"
-            return
-        if points >= limits.leave_score:
-            self.low_since = None
-        elif self.low_since is None:
-            self.low_since = tally.day
-        low_for = 0 if self.low_since is None else tally.day - self.low_since
-        if low_for >= limits.leave_after:
-            self.state, self.because = "cooled", "low_score"
-        elif a < limits.leave_authenticity:
-            self.state, self.because = "cooled", "inauthentic"
-
-
 def _tier_wanted(followers: int | None, rules: Rules) -> bool:
+    """Return true if the followers lie in a wanted tier, or outside it by less than `tier_band`."""
     if followers is None:
         return False
     band = rules.thresholds.tier_band

@@ -7,7 +7,7 @@ post id, never by arrival.
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from models import scoring
+from models import authenticity, scoring
 from models.candidate import (
     Authenticity,
     Candidate,
@@ -38,19 +38,6 @@ FITS = 0.5
 BENCHMARK_MONTHS = 18
 """age from which a benchmark is called old, from the end of the year it counts"""
 
-FIRED = {
-    "flood": "More than 72 posts about the brand on one day",
-    "promoted": "A large share of the posts is sponsored, a contest or a repost",
-    "clockwork": "Posts come at nearly even intervals, as a program's do",
-    "copies": "Many posts nearly repeat another one",
-    "selling": "Of the posts, a good part sells something",
-    "staff": "Of the posts, a good part speaks for the company",
-    "reseller": "The bio says that the author sells",
-    "follower_jump": "Won a tenth more followers, and more than 3,000, all at once",
-    "follower_steps": "Followers grew by exactly a round number, as bought ones do",
-    "mass_following": "Follows more than 1,500 others",
-}
-"""the rules of authenticity by code: what is said when one fired"""
 _EXCLUDED = {
     "employee": "Works for the brand",
     "do_not_contact": "Does not want to be contacted",
@@ -72,7 +59,7 @@ def summarise(
     """The profile record of a ring that is not empty."""
     brand, _, author = key.partition("/")
     platform, _, author_id = author.partition(":")
-    tally = verdict.tally
+    stats = verdict.stats
     counted = {day: _day_counts(days[day]) for day in sorted(days)}
     return Profile(
         key=key,
@@ -81,7 +68,7 @@ def summarise(
         author_id=author_id,
         as_of=iso_day(verdict.as_of),
         windows={f"{n}d": _window(counted, verdict.as_of - n) for n in WINDOWS},
-        positive_days=tally.praise_days,
+        positive_days=stats.praise_days,
         followers=standing.followers,
         tier=verdict.tier,
         customer=verdict.customer_label,
@@ -92,24 +79,24 @@ def summarise(
         components=_components(verdict),
         authenticity=_authenticity(verdict),
         counts=Counts(
-            posts=tally.posts,
-            positive=round(tally.clear_positive, 6),
-            negative=round(tally.clear_negative, 6),
-            intensity=round(tally.intensity / max(tally.clear_positive + tally.clear_negative, 1e-9), 6),
-            decayed_positive=round(tally.decayed_positive, 6),
-            praises=tally.praises,
-            complaints=tally.complaints,
-            last_praise=None if tally.last_praise is None else iso_day(tally.last_praise),
+            posts=stats.posts,
+            positive=round(stats.clear_positive, 6),
+            negative=round(stats.clear_negative, 6),
+            intensity=round(stats.intensity / max(stats.clear_positive + stats.clear_negative, 1e-9), 6),
+            decayed_positive=round(stats.decayed_positive, 6),
+            praises=stats.praises,
+            complaints=stats.complaints,
+            last_praise=None if stats.last_praise is None else iso_day(stats.last_praise),
             owning=standing.owning,
-            promoted=tally.promoted,
-            copies=tally.copies,
-            selling=tally.selling,
-            staff=tally.staff,
-            reacted=tally.reacted,
-            reactions=tally.reactions,
-            comments=tally.comments,
-            answers=tally.answers,
-            themes=_counted_themes(tally.themes),
+            promoted=stats.promoted,
+            copies=stats.copies,
+            selling=stats.selling,
+            staff=stats.staff,
+            reacted=stats.reacted,
+            reactions=stats.reactions,
+            comments=stats.comments,
+            answers=stats.answers,
+            themes=_counted_themes(stats.themes),
             in_file=standing.in_crm,
             orders=standing.orders,
             bio_themes=names_of(standing.bio_themes),
@@ -191,7 +178,7 @@ def _day_counts(packed: bytes) -> DayCounts:
 def _counted_themes(themes: Mapping[int, int]) -> dict[str, int]:
     if not themes:
         return {}
-    return {name: n for name, niche in sorted(NICHES.items()) if (n := themes.get(niche.place))}
+    return {name: n for name, niche in sorted(NICHES.items()) if (n := themes.get(niche.bit))}
 
 
 def _window(counted: Mapping[int, DayCounts], after: int) -> Window:
@@ -205,7 +192,7 @@ def _window(counted: Mapping[int, DayCounts], after: int) -> Window:
 def _confidence(verdict: Verdict, rules: Rules) -> Literal["low", "medium", "high"]:
     # Rounded as the profile shows them: six posts that count as two are two, whatever the last bit says.
     known = round(scoring.coverage(verdict.components, rules.weights), 5)
-    clear = round(verdict.tally.clear_positive + verdict.tally.clear_negative, 5)
+    clear = round(verdict.stats.clear_positive + verdict.stats.clear_negative, 5)
     if known >= 0.75 and clear >= 8:
         return "high"
     return "medium" if known >= 0.6 and clear >= 4 else "low"
@@ -219,40 +206,40 @@ def _evidence(standing: Standing) -> tuple[str, ...]:
 
 
 def _headline(brand: str, verdict: Verdict, standing: Standing) -> str:
-    tally = verdict.tally
+    stats = verdict.stats
     who = {
         "confirmed": f"A confirmed {brand} customer",
         "likely": f"A likely {brand} customer",
         "unknown": "An author",
     }[verdict.customer_label]
     size = "" if standing.followers is None else f" with {standing.followers:,} followers"
-    if tally.last_praise is None:
+    if stats.last_praise is None:
         return f"{who}{size} has written nothing clearly positive about {brand} of late."
     praised = f"{brand} " if verdict.customer_label == "unknown" else "it "
-    never = "never complained" if not tally.complaints else f"complained in {_many(tally.complaints, 'post')}"
+    never = "never complained" if not stats.complaints else f"complained in {_many(stats.complaints, 'post')}"
     return (
-        f"{who}{size} praised {praised}in {_many(tally.praises, 'post')} on "
-        f"{_many(tally.praise_days, 'day')} and {never}; the last praise was on "
-        f"{iso_day(tally.last_praise)}."
+        f"{who}{size} praised {praised}in {_many(stats.praises, 'post')} on "
+        f"{_many(stats.praise_days, 'day')} and {never}; the last praise was on "
+        f"{iso_day(stats.last_praise)}."
     )
 
 
 def _why(
     brand: str, verdict: Verdict, standing: Standing, rules: Rules, shown: Sequence[QuoteSlot]
 ) -> tuple[Reason, ...]:
-    tally, known = verdict.tally, verdict.components
+    stats, known = verdict.stats, verdict.components
     reasons = [
         Reason(
             code="enthusiasm",
             value=known["enthusiasm"],
-            text=f"{_many(tally.praises, 'clearly positive post')} about {brand}, "
-            f"{tally.complaints or 'none'} negative",
+            text=f"{_many(stats.praises, 'clearly positive post')} about {brand}, "
+            f"{stats.complaints or 'none'} negative",
             quotes=tuple(Quote(text=_as_read(q.text), url=q.url or None, at=rfc3339(q.ms)) for q in shown),
         ),
         Reason(
             code="volume",
-            value=tally.praises,
-            text=f"{_many(tally.praises, 'positive post')} on {_many(tally.praise_days, 'day')}",
+            value=stats.praises,
+            text=f"{_many(stats.praises, 'positive post')} on {_many(stats.praise_days, 'day')}",
         ),
     ]
     if verdict.customer_label != "unknown":
@@ -280,7 +267,7 @@ def _why(
             Reason(code="niche", value=known["niche"], text=_themes(brand, verdict, standing, rules))
         )
     if known["closeness"] is not None:
-        text = f"Answered {min(tally.answers, tally.comments):,} of {_many(tally.comments, 'comment')}"
+        text = f"Answered {min(stats.answers, stats.comments):,} of {_many(stats.comments, 'comment')}"
         reasons.append(Reason(code="closeness", value=known["closeness"], text=text))
     return tuple(reasons)
 
@@ -291,10 +278,10 @@ def _as_read(text: str) -> str:
 
 
 def _reactions(verdict: Verdict, standing: Standing) -> str:
-    tally, usual = verdict.tally, verdict.usual
-    if usual is None or not standing.followers or not tally.reacted:
+    stats, usual = verdict.stats, verdict.usual
+    if usual is None or not standing.followers or not stats.reacted:
         raise ValueError("engagement is known only where all of this is")
-    rate = tally.reactions / tally.reacted / standing.followers
+    rate = stats.reactions / stats.reacted / standing.followers
     return (
         f"A post gets reactions from {100 * rate:.2f} % of the followers; usual on {standing.platform} is "
         f"{100 * usual.rate:.2f} % ({usual.source}, {usual.year})"
@@ -302,19 +289,19 @@ def _reactions(verdict: Verdict, standing: Standing) -> str:
 
 
 def _themes(brand: str, verdict: Verdict, standing: Standing, rules: Rules) -> str:
-    posted = sum(1 << place for place in verdict.tally.themes)
+    posted = sum(1 << bit for bit in verdict.stats.themes)
     about = ", ".join(names_of(posted | standing.bio_themes))
     return f"Is about {about}; {brand} is about {', '.join(rules.niche_of(brand))}"
 
 
 def _watch_outs(brand: str, verdict: Verdict, standing: Standing, rules: Rules) -> tuple[WatchOut, ...]:
-    tally, known = verdict.tally, verdict.components
+    stats, known = verdict.stats, verdict.components
     found = [WatchOut(code=code, text=_EXCLUDED[code]) for code in standing.exclusions]
-    found += [WatchOut(code=code, text=FIRED[code]) for code in sorted(verdict.severities)]
-    if tally.complaints:
-        text = f"Has also complained, in {_many(tally.complaints, 'post')}"
+    found += [WatchOut(code=code, text=authenticity.TEXTS[code]) for code in sorted(verdict.severities)]
+    if stats.complaints:
+        text = f"Has also complained, in {_many(stats.complaints, 'post')}"
         found.append(WatchOut(code="criticism", text=text))
-    quiet = verdict.evaluated_on - (tally.last_praise or verdict.evaluated_on)
+    quiet = verdict.evaluated_on - (stats.last_praise or verdict.evaluated_on)
     if quiet > rules.thresholds.last_positive_within:
         found.append(WatchOut(code="silent", text=f"Has not praised {brand} for {quiet:,} days"))
     if verdict.tier is not None and verdict.tier not in rules.tiers.wanted:

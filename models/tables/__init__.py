@@ -1,12 +1,12 @@
 """The bundled tables a judgement rests on: size classes, usual prices and reactions, niches.
 
 Each is a file with its sources and years, read once. `DIGEST` names their contents and is part of
-`Rules.model_version`: who changes a figure changes the version of every candidate.
+`Rules.model_version`: a changed figure changes the version of every candidate.
 """
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -23,9 +23,9 @@ class Rate(NamedTuple):
 
 
 class Niche(NamedTuple):
-    """Something people are about. `place` is its bit in stored themes."""
+    """A field of interest. `bit` is the number of its bit in stored themes."""
 
-    place: int
+    bit: int
     words: frozenset[str]
     related: frozenset[str]
     conflicting: frozenset[str]
@@ -89,12 +89,12 @@ NICHES: Mapping[str, Niche] = {
 
 
 def benchmark(platform: str, tier: str | None) -> Rate | None:
-    """What is usual on a platform for a tier, else for all; None where nobody has counted."""
+    """Return the usual rate on a platform for a tier, else for all tiers; None if there is no figure."""
     return _RATES.get((platform, tier)) or _RATES.get((platform, None))
 
 
 def cost_band(followers: int | None) -> CostBand | None:
-    """What a post of an author with so many followers usually costs; None where nobody says."""
+    """Return the usual price of a post by an author with so many followers; None if there is no figure."""
     if followers is None:
         return None
     return next(
@@ -108,10 +108,15 @@ def cost_band(followers: int | None) -> CostBand | None:
 
 
 def mask(themes: Iterable[str]) -> int:
-    """Themes as bits; a name that is no niche of the table has none."""
-    return sum({1 << NICHES[name].place for name in themes if name in NICHES})
+    """Return themes as niche bits; a name that is not in the table of niches has none."""
+    return sum({1 << NICHES[name].bit for name in themes if name in NICHES})
+
+
+def niche_bits(themes: int) -> Iterator[int]:
+    """Return the numbers of the bits that are set."""
+    return (bit for bit in range(themes.bit_length()) if themes >> bit & 1)
 
 
 def names_of(themes: int) -> tuple[str, ...]:
-    """The niches behind the bits, by name."""
-    return tuple(sorted(name for name, niche in NICHES.items() if themes >> niche.place & 1))
+    """Return the niches of these bits, ordered by name."""
+    return tuple(sorted(name for name, niche in NICHES.items() if themes >> niche.bit & 1))

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 
 from prometheus_client import Gauge
 
+from models import authenticity
 from models.annotation import Label
 from models.comparison import BoardChange
 from models.events import CountedPost, Event
-from models.explanation import FIRED
 from models.opinion import Opinion
 from models.outcome import Judgement, Outcome
 from models.rejection import Dropped, DropReason, Reason, Rejected
@@ -202,7 +202,7 @@ def exposed(settings: Settings, by: Collection[str]) -> None:
     if "profile" in by:
         for brand in (brand.name for brand in settings.brands):
             _exposed(brand, shadow=settings.shadow.config is not None)
-        for rule in FIRED:
+        for rule in authenticity.TEXTS:
             _rule(rule)
     if "sink" in by:
         for change in CHANGES:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from models import learning
 from models.learning import Decision, Sample, TooLittleFeedback, fit, log_scores, measures, sample_of, tune
 from models.rules import Weights
-from models.scoring import score
+from models.scoring import shares, total
 
 PRESENT = Weights().model_dump()
 NAMES = [name for name, weight in PRESENT.items() if weight > 0]
@@ -26,10 +26,15 @@ def decisions(n: int, *, number: int = 1, taste: dict[str, float] = TASTE) -> li
             if name == "enthusiasm" or rng.random() < 0.8:
                 components[name] = float(rng.uniform(0.05, 1))
         a = float(rng.choice([1.0, 0.5]))
-        total = score(components, Weights(**dict.fromkeys(PRESENT, 0.0) | taste), a)  # type: ignore[arg-type]
-        accepted = rng.random() < 1 / (1 + np.exp(-8 * np.log(total / 40)))
+        points = score(components, Weights(**dict.fromkeys(PRESENT, 0.0) | taste), a)
+        accepted = rng.random() < 1 / (1 + np.exp(-8 * np.log(points / 40)))
         made.append(Decision(f"Acme/x:{row}", components, a, bool(accepted)))
     return made
+
+
+def score(components: dict[str, float | None], weights: Weights, a: float) -> float:
+    """The score that the decision computes."""
+    return total(components, shares(components, weights), a)  # type: ignore[arg-type]
 
 
 def two_columns(n: int, number: int) -> Sample:
@@ -76,7 +81,7 @@ def test_the_learned_score_is_the_score() -> None:
     weights = Weights(**PRESENT | {"niche": 0.3})
     sample = sample_of(made, NAMES)
     found = log_scores(sample, np.array([getattr(weights, name) for name in NAMES]))
-    expected = [score(d.components, weights, d.authenticity) for d in made]  # type: ignore[arg-type]
+    expected = [score(d.components, weights, d.authenticity) for d in made]
     assert sorted(100 * np.exp(found)) == pytest.approx(sorted(expected))
 
 

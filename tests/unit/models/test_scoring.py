@@ -2,13 +2,19 @@
 
 import math
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 
 import pytest
 
-from models import ring, scoring, tables
-from models.explanation import FIRED
-from models.rules import Thresholds, Tiers, Weights
+from models import authenticity, ring, scoring, tables
+from models.rules import Component, Thresholds, Tiers, Weights
+from models.window import WindowStats, window_stats
+
+
+def score(components: Mapping[Component, float | None], weights: Weights, a: float) -> float:
+    """The score of components that are 1, unknown, or in between."""
+    return scoring.total(components, scoring.shares(components, weights), a)
 
 
 @pytest.mark.parametrize(("opinions", "bound"), [(1, 0.38), (3, 0.65), (7, 0.81)])
@@ -19,30 +25,28 @@ def test_enthusiasm_of_unbroken_praise_is_the_published_wilson_bound(opinions: i
 
 def test_nothing_known_gives_no_score() -> None:
     """Without a known component there is no score, rather than a perfect one."""
-    assert scoring.score({"enthusiasm": None}, Weights(), 1.0) == 0.0
+    assert score({"enthusiasm": None}, Weights(), 1.0) == 0.0
 
 
 def test_perfect_components_give_a_hundred() -> None:
     """All components at 1 score 100, whichever are known."""
-    assert scoring.score({"enthusiasm": 1.0, "reach": 1.0, "niche": None}, Weights(), 1.0) == pytest.approx(
-        100
-    )
+    assert score({"enthusiasm": 1.0, "reach": 1.0, "niche": None}, Weights(), 1.0) == pytest.approx(100)
 
 
 def test_points_lost_are_what_a_perfect_component_would_give_back() -> None:
     """Setting a component to 1 raises the score by exactly the points it was said to cost."""
     components = {"enthusiasm": 0.7, "volume": 0.4, "customer": 0.95, "reach": None}
-    total = scoring.score(components, Weights(), 1.0)
+    total = score(components, Weights(), 1.0)
     lost = scoring.lost_points(components, Weights(), total)
     for name, points in lost.items():
-        mended = scoring.score({**components, name: 1.0}, Weights(), 1.0)
+        mended = score({**components, name: 1.0}, Weights(), 1.0)
         assert mended - total == pytest.approx(points, abs=0.051)
 
 
 def test_no_component_buys_off_a_weak_one() -> None:
     """A component at nothing keeps the score far below the mean of the others."""
     strong = {"enthusiasm": 1.0, "volume": 1.0, "customer": 1.0, "reach": 1.0}
-    assert scoring.score({**strong, "enthusiasm": 0.0}, Weights(), 1.0) < 30
+    assert score({**strong, "enthusiasm": 0.0}, Weights(), 1.0) < 30
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_customer_evidence_adds_up_as_noisy_or() -> None:
 
 def test_volume_follows_its_formula() -> None:
     """Volume is 1 - e^(-P/2.5) of the decayed positives."""
-    assert scoring.volume(scoring.Tally(decayed_positive=2.5)) == pytest.approx(1 - math.exp(-1))
+    assert scoring.volume(2.5) == pytest.approx(1 - math.exp(-1))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,7 @@ def test_volume_follows_its_formula() -> None:
 def test_even_intervals_are_noticed_from_the_twelfth_gap_on(posts: int, jitter: int, fired: bool) -> None:
     """Posts at even intervals fire `clockwork` once there are twelve gaps; uneven ones do not."""
     times = [n * 600 + (jitter if n % 2 else 0) for n in range(posts)]
-    assert ("clockwork" in scoring.authenticity(scoring.Tally(posts=posts, times=times))) is fired
+    assert ("clockwork" in authenticity.post_rules(WindowStats(posts=posts, times=times))) is fired
 
 
 def _ring(*marks: ring.Mark) -> ring.Days:
@@ -87,8 +91,8 @@ def _ring(*marks: ring.Mark) -> ring.Days:
     return held.days
 
 
-def _last(days: ring.Days) -> scoring.Tally:
-    *_, last = scoring.tallies(days, 90)
+def _last(days: ring.Days) -> WindowStats:
+    *_, last = window_stats(days, 90)
     return last
 
 
@@ -96,29 +100,29 @@ def test_a_text_nearly_repeated_counts_a_quarter() -> None:
     """Of two posts whose fingerprints differ in eight bits the later one is a copy; in nine, none is."""
     for bits, copies, positive in ((8, 1, 1.25), (9, 0, 2.0)):
         near = (1 << 60) ^ ((1 << bits) - 1)
-        tally = _last(
+        stats = _last(
             _ring(ring.Mark(1, 0, 0, 200, fingerprint=1 << 60), ring.Mark(2, 0, 0, 200, fingerprint=near))
         )
-        assert (tally.copies, tally.clear_positive) == (copies, positive)
+        assert (stats.copies, stats.clear_positive) == (copies, positive)
 
 
 @pytest.mark.parametrize("flag", [ring.SPONSORED, ring.GIVEAWAY, ring.SELLS, ring.STAFF])
 def test_what_is_business_is_no_praise(flag: int) -> None:
     """A sponsored post, a contest, a sale and words of the company weigh nothing."""
-    tally = _last(_ring(ring.Mark(1, 0, ring.POSITIVE | flag, 255)))
-    assert (tally.praises, tally.clear_positive, tally.posts) == (0, 0.0, 1)
+    stats = _last(_ring(ring.Mark(1, 0, ring.POSITIVE | flag, 255)))
+    assert (stats.praises, stats.clear_positive, stats.posts) == (0, 0.0, 1)
 
 
 def test_engagement_is_a_half_at_the_benchmark_and_needs_all_it_is_made_of() -> None:
     """As many reactions as usual give .5, many times more nearly 1; else it is unknown."""
-    at = scoring.Tally(reacted=4, reactions=4 * 24)
+    at = WindowStats(reacted=4, reactions=4 * 24)
     assert scoring.engagement(at, 20_000, 0.0012) == pytest.approx(0.5)
-    assert scoring.engagement(scoring.Tally(reacted=40, reactions=40 * 480), 20_000, 0.0012) > 0.9  # type: ignore[operator]
+    assert scoring.engagement(WindowStats(reacted=40, reactions=40 * 480), 20_000, 0.0012) > 0.9  # type: ignore[operator]
     for unknown in (
         (at, None, 0.0012),
         (at, 0, 0.0012),
         (at, 20_000, None),
-        (scoring.Tally(), 20_000, 0.0012),
+        (WindowStats(), 20_000, 0.0012),
     ):
         assert scoring.engagement(*unknown) is None
 
@@ -126,7 +130,7 @@ def test_engagement_is_a_half_at_the_benchmark_and_needs_all_it_is_made_of() -> 
 def test_few_posts_move_an_engagement_rate_less_than_many() -> None:
     """One post that went round the world says less than twenty such posts."""
     one, many = (
-        scoring.engagement(scoring.Tally(reacted=n, reactions=n * 2_000), 20_000, 0.0012) for n in (1, 20)
+        scoring.engagement(WindowStats(reacted=n, reactions=n * 2_000), 20_000, 0.0012) for n in (1, 20)
     )
     assert 0.5 < one < many  # type: ignore[operator]
 
@@ -145,18 +149,18 @@ def test_niche_is_one_inside_half_beside_and_nothing_outside() -> None:
 
 def test_a_conflicting_niche_takes_its_share() -> None:
     """Who writes of a child as often as of bets is no half fit for a brand of children's things."""
-    parenting, gambling = (tables.NICHES[name].place for name in ("parenting", "gambling"))
+    parenting, gambling = (tables.NICHES[name].bit for name in ("parenting", "gambling"))
     fit = scoring.niche({parenting: 2, gambling: 2}, 0, scoring.niche_fit(("parenting",)))
     assert fit == pytest.approx(math.sqrt(0.5) * 0.5)
 
 
 def test_closeness_needs_threads() -> None:
     """The bound of answered comments; unknown without comments or without answers."""
-    assert scoring.closeness(scoring.Tally(comments=20, answers=20)) == pytest.approx(
+    assert scoring.closeness(WindowStats(comments=20, answers=20)) == pytest.approx(
         scoring.wilson_lower_bound(20, 20)
     )
-    assert scoring.closeness(scoring.Tally(comments=20)) is None
-    assert scoring.closeness(scoring.Tally(answers=3)) is None
+    assert scoring.closeness(WindowStats(comments=20)) is None
+    assert scoring.closeness(WindowStats(answers=3)) is None
 
 
 @pytest.mark.parametrize(
@@ -177,26 +181,28 @@ def test_closeness_needs_threads() -> None:
 )
 def test_followers_that_were_bought_show(growth: tuple[tuple[int, int], ...], fired: set[str]) -> None:
     """A tenth and 3,000 more at once, or exactly thousands more; not steady growth, nor rounded counts."""
-    assert set(scoring.account_signs(growth, 300, bio_sells=False)) == fired
+    assert set(authenticity.account_rules(growth, 300, bio_sells=False)) == fired
 
 
 def test_who_follows_everybody_and_who_sells_is_noticed() -> None:
     """More than 1,500 followed, and a bio that sells, each have their rule."""
-    assert set(scoring.account_signs((), 1_501, bio_sells=True)) == {"mass_following", "reseller"}
-    assert scoring.account_signs((), 1_500, bio_sells=False) == {}
+    assert set(authenticity.account_rules((), 1_501, bio_sells=True)) == {"mass_following", "reseller"}
+    assert authenticity.account_rules((), 1_500, bio_sells=False) == {}
 
 
 def test_no_single_statistical_rule_rules_out() -> None:
     """One of them alone, however strong, leaves an author the authenticity at which candidates enter;
     two do not."""
     limits = Thresholds()
-    fired = scoring.account_signs(((1, 12_345), (2, 15_345)), 2_000, bio_sells=False)
-    fired |= scoring.authenticity(
-        scoring.Tally(posts=500, copies=500, busiest_day=500, times=[3_600 * n for n in range(500)])
+    fired = authenticity.account_rules(((1, 12_345), (2, 15_345)), 2_000, bio_sells=False)
+    fired |= authenticity.post_rules(
+        WindowStats(posts=500, copies=500, busiest_day=500, times=[3_600 * n for n in range(500)])
     )
-    assert set(fired) == set(FIRED) - {"promoted", "selling", "staff", "reseller"}
-    assert all(scoring.product({code: severity}) >= limits.authenticity for code, severity in fired.items())
-    assert scoring.product({code: fired[code] for code in ("copies", "clockwork")}) < limits.authenticity
+    assert set(fired) == set(authenticity.TEXTS) - {"promoted", "selling", "staff", "reseller"}
+    assert all(
+        authenticity.product({code: severity}) >= limits.authenticity for code, severity in fired.items()
+    )
+    assert authenticity.product({code: fired[code] for code in ("copies", "clockwork")}) < limits.authenticity
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from models.brand import Brand
 from models.post import Author, Post
 from models.ring import Mark
-from models.scoring import NEAR
 from models.signals import BioSignals, Signals
+from models.window import NEAR
 from nlp.pipeline import Annotator, TextIn
 from nlp.signals import SignalReader, fingerprint
 
