@@ -30,15 +30,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (run, inputs, offline, report, checks):
-    app.add_typer(commands.app)
-app.add_typer(topics.app, name="topics")
-app.add_typer(candidates.app, name="candidates")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(nlp.app, name="nlp")
+# In the order of `--help`. A group without a name adds its commands to `superfan` itself.
+app.add_typer(run.app)
+app.add_typer(topics.app, name="topics", rich_help_panel=options.RUN)
+app.add_typer(inputs.app)
+app.add_typer(candidates.app, name="candidates", rich_help_panel=options.FIND)
+app.add_typer(report.app)
+app.add_typer(offline.app)
+app.add_typer(nlp.app, name="nlp", rich_help_panel=options.TRY)
+app.add_typer(checks.app)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=options.CHECK)
 
 
 def _print_version(asked: bool) -> None:
+    """Print the version and exit, if it was asked for."""
     if asked:
         from importlib.metadata import version
 
@@ -51,24 +56,29 @@ def main(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Settings file. Else SUPERFAN_CONFIG, else ./superfan.toml, else the demo's.",
-            show_default=False,
+            help="Settings file.",
+            show_default="SUPERFAN_CONFIG, then ./superfan.toml, then the demo's",
         ),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="Show tracebacks and debug logs. Not for production: they may quote posts."
+        ),
+    ] = False,
     _: Annotated[
         bool,
         typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Finds a brand's enthusiastic existing customers in the social stream, and says why.
+    """Find a brand's enthusiastic customers in a stream of social media posts, and explain why.
 
     Examples:
 
-    - `superfan demo`
-    - `superfan broker`
-    - `superfan worker`
-    - `superfan candidates list`
+    - `superfan demo`: try everything on this machine, with bundled posts
+    - `superfan worker`: run the stream
+    - `superfan candidates list`: see the candidates
+    - `superfan doctor`: check the installation
     """
     options.chosen.config = config
     options.chosen.debug = debug

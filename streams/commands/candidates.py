@@ -10,21 +10,42 @@ from streams.commands import options
 from streams.commands.options import Out, States, talk
 from streams.views.output import Output, printable
 
-app = typer.Typer(
-    help="Who to ask, and why, from the store. Examples: `superfan candidates list`", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Show the people worth asking, and why.
+
+    Examples:
+
+    - `superfan candidates list`
+    - `superfan candidates show "Southwest/x:ue5927f1ef6"`
+    - `superfan candidates tail`
+    """
 
 
 @app.command("list")
 def candidates_list(
-    brand: Annotated[str | None, typer.Option(help="Only of this brand.")] = None,
+    brand: Annotated[
+        str | None, typer.Option(help="Show only this brand.", show_default="all brands")
+    ] = None,
     states: States = None,
-    tier: Annotated[list[str] | None, typer.Option(help="Only in these tiers; default all.")] = None,
-    min_score: Annotated[float | None, typer.Option(help="Only from this score on.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    tier: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Show only this size class, such as micro. Can be repeated.", show_default="all sizes"
+        ),
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="Lowest score to show, 0 to 100.", show_default="0")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Show at most this many.", show_default="no limit")
+    ] = None,
     output: Out = Output.TABLE,
 ) -> None:
-    """Who to ask: the best first.
+    """List the people worth asking, from the store, the best first.
 
     Examples:
 
@@ -49,10 +70,15 @@ def candidates_list(
 
 @app.command("show")
 def candidates_show(
-    key: Annotated[str, typer.Argument(help="brand/platform:author_id, as `candidates list` prints it.")],
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="Key of the candidate, brand/platform:author_id, as `candidates list` prints it."
+        ),
+    ],
     output: Out = Output.TABLE,
 ) -> None:
-    """One candidate: why, what speaks against, what is not known.
+    """Show everything about one candidate: reasons, watch-outs, unknowns, points and posts per day.
 
     Examples:
 
@@ -71,14 +97,17 @@ def candidates_show(
 @app.command("tail")
 def candidates_tail(
     from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="First what is on the topic already.")
+        bool, typer.Option("--from-beginning", help="Begin with the changes that are on the topic.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Exit after this many changes.", show_default="no limit")
+    ] = None,
     output: Out = Output.TABLE,
 ) -> None:
-    """Follow the topic `candidates`: a line for each change, until Ctrl-C, SIGTERM or a closed pipe.
+    """Follow the topic `candidates`: print a line for each change, until Ctrl-C.
 
-    A candidate that must be deleted (it is none any more, or the person asked) has the state "deleted".
+    The state "deleted" means: delete your copy. The author is no longer a candidate, or asked to be
+    forgotten.
 
     Examples:
 
@@ -93,7 +122,7 @@ def candidates_tail(
 
     stop = Stop()
     settings = options.settings()
-    talk.print(f"Following `candidates` on {settings.broker_url}; Ctrl-C ends it.", soft_wrap=True)
+    talk.print(f"Following `candidates` on {settings.broker_url}. Press Ctrl-C to stop.", soft_wrap=True)
     with stop.waking(lambda: None):
         changes = follow_candidates(
             settings,

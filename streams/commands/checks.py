@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command("lag")
+@app.command("lag", rich_help_panel=options.CHECK)
 def lag_command(output: Out = Output.TABLE) -> None:
-    """How far each role is behind: records that wait, and for how long the oldest has, by topic.
+    """Show the backlog of each role and topic: unread records, and the age of the oldest.
 
     Examples:
 
@@ -38,11 +38,12 @@ def lag_command(output: Out = Output.TABLE) -> None:
         print_rows(output, by_topic(client, consumer, settings.topics.partitions))
 
 
-@app.command()
+@app.command(rich_help_panel=options.CHECK)
 def doctor(output: Out = Output.TABLE) -> None:
-    """Check settings, broker, topics, roles, clocks, store and text pipeline. Exit 3 with any finding.
+    """Check the whole installation, and print a fix for each problem.
 
-    Each finding comes with its fix. Nothing is written anywhere.
+    Checked are settings, broker, topics, roles, clocks, store and text pipeline. Nothing is changed. The
+    exit code is 3 if there is a problem.
 
     Examples:
 
@@ -55,14 +56,14 @@ def doctor(output: Out = Output.TABLE) -> None:
     _print_findings(output, findings)
 
 
-@app.command()
+@app.command(rich_help_panel=options.CHECK)
 def health(
     role: Annotated[
-        WorkerRole, typer.Option(help="Ask only for what this role needs: the store is the sink's.")
+        WorkerRole, typer.Option(help="Check only what this role needs; only the sink needs the store.")
     ] = WorkerRole.ALL,
     output: Out = Output.TABLE,
 ) -> None:
-    """For probes: exit 0 when broker, topics and store are there, 3 when not.
+    """Check broker, topics and store for a probe: exit with 0 if all are available, else with 3.
 
     Examples:
 
@@ -76,9 +77,9 @@ def health(
     _print_findings(output, findings)
 
 
-@app.command()
+@app.command(rich_help_panel=options.CHECK)
 def config() -> None:
-    """The settings in force, as JSON, with secrets hidden.
+    """Print the settings in use, as JSON, without secrets.
 
     Examples:
 
@@ -86,16 +87,16 @@ def config() -> None:
     - `SUPERFAN_TOPICS__PARTITIONS=16 superfan config`
     """
     settings = options.settings()
-    talk.print(f"from {options.settings_path()}, SUPERFAN_* and flags", soft_wrap=True)
+    talk.print(f"Settings from {options.settings_path()} and SUPERFAN_* variables:", soft_wrap=True)
     sys.stdout.write(json.dumps(settings.shown(), indent=2, ensure_ascii=False) + "\n")
 
 
 def _print_findings(output: Output, findings: Sequence["Finding"]) -> None:
-    """Print findings; exits 3 when one is not well."""
+    """Print findings. Exits with 3 if one is a problem."""
     if output is Output.TABLE:
         print_findings((finding.check, finding.ok, finding.found, finding.fix) for finding in findings)
     else:
         print_rows(output, (finding.row() for finding in findings))
     if wrong := sum(not finding.ok for finding in findings):
-        talk.print(f"{wrong} of {len(findings)} checks found something.")
+        talk.print(f"{wrong} of {len(findings)} checks found a problem.")
         raise typer.Exit(3)

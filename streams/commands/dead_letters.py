@@ -12,18 +12,32 @@ from streams.commands import options
 from streams.commands.options import Out, talk
 from streams.views.output import Output, print_fields, print_rows
 
-app = typer.Typer(
-    help="Records that could not be used. Examples: `superfan dead-letters list`", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Show rejected records, and send them again.
+
+    Examples:
+
+    - `superfan dead-letters list`
+    - `superfan dead-letters show mentions/3/1041`
+    - `superfan dead-letters replay --dry-run`
+    """
 
 
 @app.command("list")
 def dead_letters_list(
-    reason: Annotated[str | None, typer.Option(help="Only with this reason.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the newest so many.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Show only this reason, such as future.", show_default="all reasons")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Show at most this many.", show_default="no limit")
+    ] = None,
     output: Out = Output.TABLE,
 ) -> None:
-    """The dead letters on their topic, the newest first.
+    """List the rejected records and why they were rejected, the newest first.
 
     Examples:
 
@@ -40,12 +54,13 @@ def dead_letters_list(
 
 @app.command("show")
 def dead_letters_show(
-    place: Annotated[
-        str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="Where the record was, as `list` says.")
+    position: Annotated[
+        str,
+        typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="Where the record was, as `list` prints it."),
     ],
     output: Out = Output.TABLE,
 ) -> None:
-    """One dead letter, whole: why the record could not be used, and all of it.
+    """Show one rejected record in full, and why it was rejected.
 
     Examples:
 
@@ -55,18 +70,21 @@ def dead_letters_show(
     import msgspec
 
     from streams.broker.reading import read_dead_letter
+    from streams.topics import BY_NAME, DEAD_LETTERS
 
     try:
-        topic, partition, offset = place.split("/")
+        topic, partition, offset = position.split("/")
         where = topic, int(partition), int(offset)
     except ValueError:
-        raise typer.BadParameter(f"{place!r} is no TOPIC/PARTITION/OFFSET such as mentions/3/1041") from None
+        raise typer.BadParameter(
+            f"{position!r} is not TOPIC/PARTITION/OFFSET, such as mentions/3/1041"
+        ) from None
     found = read_dead_letter(options.settings(), *where)
     if found is None:
         raise SuperfanError(
-            f"There is no dead letter of {place}",
-            "nothing was rejected there, or it was more than 28 days ago",
-            "look with `superfan dead-letters list`",
+            f"No dead letter for {position}",
+            f"the record was not rejected, or more than {BY_NAME[DEAD_LETTERS].retention_days} days ago",
+            "list all with `superfan dead-letters list`",
         )
     row = msgspec.to_builtins(found)
     if output is Output.TABLE:
@@ -76,7 +94,7 @@ def dead_letters_show(
 
 
 class Policy(StrEnum):
-    """What to do at a record that would be rejected again."""
+    """The ways to treat a record that would be rejected again."""
 
     STOP = "stop"
     SKIP = "skip"
@@ -84,18 +102,24 @@ class Policy(StrEnum):
 
 @app.command("replay")
 def dead_letters_replay(
-    reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Send at most so many.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Resend only records with this reason.", show_default="all reasons")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Resend at most this many.", show_default="no limit")
+    ] = None,
     policy: Annotated[
-        Policy, typer.Option(help="At a record that would be rejected again: stop there, or skip it.")
+        Policy, typer.Option(help="For a record that would be rejected again: stop there, or skip it.")
     ] = Policy.STOP,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; say what would be sent.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing; show what would be sent.")
+    ] = False,
     output: Out = Output.TABLE,
 ) -> None:
-    """Send dead letters back to their topics, when what they were rejected for is mended.
+    """Send rejected records to their topics again, once the cause is fixed.
 
-    What today's settings would reject again is not sent, nor a customer or feedback that a later record
-    replaced. A post that was sent before counts once.
+    Records that the present settings would reject are not sent. Customers and feedback that a later record
+    replaced are not sent either. A post that was sent before counts once.
 
     Examples:
 
@@ -115,7 +139,7 @@ def dead_letters_replay(
                 counts[row.outcome] += 1
                 yield row._asdict()
         except ReplayError as error:
-            stopped.append(error)  # told when what was sent before it is printed
+            stopped.append(error)  # raised below, after the rows that were sent
 
     settings = options.settings()
     print_rows(output, rows())

@@ -15,18 +15,27 @@ from streams.views.output import printable
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=options.SEND)
 def feed(
     file: Annotated[Path, typer.Argument(help="JSON Lines, plain or .gz; - is standard input.")],
     topic: Annotated[
-        str | None, typer.Option(help="Send all to this topic.", show_default="told by shape")
+        str | None,
+        typer.Option(help="Topic for all records.", show_default="chosen by the fields of each record"),
     ] = None,
-    fmt: Annotated[str, typer.Option("--format", help="The shape of the records: superfan.")] = "superfan",
+    fmt: Annotated[
+        str, typer.Option("--format", help="Format of the records. Only superfan is known.")
+    ] = "superfan",
     speed: Annotated[
-        float, typer.Option(min=0, help="How many times faster than it happened; 0 is as fast as it goes.")
+        float,
+        typer.Option(
+            min=0,
+            help="Replay speed: 60 sends an hour of posts in a minute, 0 does not wait.",
+        ),
     ] = 0,
 ) -> None:
-    """Send posts, customers, erasures or feedback to their topics. Feeding a file twice counts once.
+    """Send posts, customers, erasures or feedback to their topics.
+
+    A post that is sent twice counts once.
 
     Examples:
 
@@ -40,9 +49,9 @@ def feed(
     from streams.topics import FED
 
     if fmt != "superfan":
-        raise typer.BadParameter(f"{fmt!r} is not known; known is superfan", param_hint="--format")
+        raise typer.BadParameter(f"unknown format {fmt!r}; the only one is superfan", param_hint="--format")
     if topic is not None and topic not in FED:
-        raise typer.BadParameter(f"{topic!r} is none of {', '.join(FED)}", param_hint="--topic")
+        raise typer.BadParameter(f"{topic!r} is not one of {', '.join(FED)}", param_hint="--topic")
     settings = options.settings()
     started = time.monotonic()
     client = feeding.producer(settings)
@@ -56,16 +65,15 @@ def feed(
     talk.print(f"Sent {where} in {seconds:.1f} s ({sent.total() / seconds:,.0f} records/s).")
 
 
-@app.command()
+@app.command(rich_help_panel=options.SEND)
 def tick(
     day: Annotated[
-        str | None, typer.Option(help="The day that has begun, YYYY-MM-DD, UTC.", show_default="today")
+        str | None, typer.Option(help="The new day, YYYY-MM-DD in UTC.", show_default="today")
     ] = None,
 ) -> None:
-    """Let a day begin: silent authors decay, and those past the window expire.
+    """Start a new day: decay inactive authors and expire those outside the window.
 
-    A worker does this by itself at midnight UTC unless `window.tick` is "never". A day that has
-    begun before changes nothing.
+    Workers do this at midnight UTC, unless `window.tick` is "never". Starting a day twice changes nothing.
 
     Examples:
 
@@ -79,7 +87,8 @@ def tick(
     begun = today if day is None else options.day_number(day, "--day")
     if begun > today + 1:
         raise typer.BadParameter(
-            f"{day} has not begun: it would expire everyone who is silent until then", param_hint="--day"
+            f"{day} is in the future: it would expire every author who is inactive until then",
+            param_hint="--day",
         )
     settings = options.settings()
     client = feeding.producer(settings)
@@ -87,20 +96,18 @@ def tick(
         feeding.send_ticks(client, begun, settings.topics.partitions)
     finally:
         client.close()
-    talk.print(f"{iso_day(begun)} has begun for {settings.topics.partitions} partitions.")
+    talk.print(f"Started {iso_day(begun)} on {settings.topics.partitions} partitions.")
 
 
-@app.command()
+@app.command(rich_help_panel=options.SEND)
 def forget(
-    platform: Annotated[str, typer.Argument(help="Where the person is known, such as x.")],
-    author_id: Annotated[str, typer.Argument(help="Their author id there.")],
-    forever: Annotated[
-        bool, typer.Option("--object", help="Nor is anything counted that comes later.")
-    ] = False,
+    platform: Annotated[str, typer.Argument(help="Platform of the account, such as x.")],
+    author_id: Annotated[str, typer.Argument(help="Author id on that platform (not the handle).")],
+    forever: Annotated[bool, typer.Option("--object", help="Never count later posts either.")] = False,
 ) -> None:
-    """Forget a person: nothing that they wrote until now counts, what was published of them is deleted.
+    """Forget a person: discard their posts until now, and delete the published profiles and candidates.
 
-    The topics of posts keep what they hold until it is 28 days old.
+    Topics of posts still hold the posts until their retention ends (`superfan topics list`).
 
     Examples:
 
@@ -126,6 +133,6 @@ def forget(
         feeding.send(client, [value], topic=ERASURES)
     finally:
         client.close()
-    later = "does not count either" if forever else "counts again"
-    said = f"{platform}:{author_id} is being forgotten; what they write later {later}."
-    talk.print(Text(printable(said)), soft_wrap=True)  # an id is no markup
+    later = "Later posts do not count either" if forever else "Later posts count again"
+    said = f"{platform}:{author_id} is being forgotten. {later}."
+    talk.print(Text(printable(said)), soft_wrap=True)  # an id must not be read as markup

@@ -8,26 +8,38 @@ from streams.commands import options
 from streams.commands.options import Out
 from streams.views.output import Output
 
-app = typer.Typer(
-    help='Looks into the text pipeline. Examples: `superfan nlp explain "I love @JetBlue"`',
-    no_args_is_help=True,
-)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Look into the text pipeline.
+
+    Examples:
+
+    - `superfan nlp explain "I love @JetBlue"`
+    """
 
 
 @app.command("explain")
 def nlp_explain(
     text: Annotated[str, typer.Argument(help="The text of a post.")],
     brand: Annotated[
-        list[str] | None, typer.Option(help="Look for this brand, not for those of the settings.")
+        list[str] | None,
+        typer.Option(help="Brand to look for. Can be repeated.", show_default="brands of the settings"),
     ] = None,
-    target: Annotated[list[str] | None, typer.Option(help="Ask for the sentiment towards this, too.")] = None,
-    platform: Annotated[str, typer.Option(help="Where it was posted: handles are a platform's own.")] = "x",
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Word or phrase whose sentiment is asked for, too. Can be repeated."),
+    ] = None,
+    platform: Annotated[
+        str, typer.Option(help="Platform of the post: a brand may have another handle on each.")
+    ] = "x",
     output: Out = Output.TABLE,
 ) -> None:
-    """What the text pipeline makes of one text, and which words moved its sentiment.
+    """Show what the text pipeline finds in one text, and which words decide its sentiment.
 
-    Every word is taken out once: by how much the answer's probability drops is what the word did for it.
-    csv prints these drops only.
+    Each word is removed once. The drop in probability measures its influence. csv prints only these drops.
 
     Examples:
 

@@ -13,34 +13,39 @@ from streams.views.output import Output, print_rows
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=options.TRY)
 def backtest(
-    posts: Annotated[list[Path], typer.Option(help="Files of posts; may be given several times.")],
-    out: Annotated[Path, typer.Option(help="Folder for profiles, candidates and dead letters.")],
-    customers: Annotated[Path | None, typer.Option(help="A file of customers.")] = None,
-    feedback: Annotated[Path | None, typer.Option(help="A file of feedback.")] = None,
-    erasures: Annotated[Path | None, typer.Option(help="A file of erasures.")] = None,
-    tick: Annotated[str | None, typer.Option(help="Judge as of this day, YYYY-MM-DD.")] = None,
+    posts: Annotated[list[Path], typer.Option(help="File of posts, JSON Lines or .gz. Can be repeated.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results: profiles, candidates and dead letters.")],
+    customers: Annotated[Path | None, typer.Option(help="File of customers.")] = None,
+    feedback: Annotated[Path | None, typer.Option(help="File of feedback.")] = None,
+    erasures: Annotated[Path | None, typer.Option(help="File of erasures.")] = None,
+    tick: Annotated[
+        str | None,
+        typer.Option(
+            help="Judge as of this day, YYYY-MM-DD in UTC.", show_default="day of each author's newest post"
+        ),
+    ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Settings file; stands for the one before the command.")
+        Path | None, typer.Option(help="Settings file.", show_default="as for superfan --config")
     ] = None,
     compare: Annotated[
         Path | None,
-        typer.Option(help="Judge by this settings file, too: who would enter, leave and move, and why."),
+        typer.Option(help="Second settings file: report who it would promote, demote or move, and why."),
     ] = None,
     output: Annotated[
-        Output, typer.Option("-o", "--output", help="How the comparison is printed; json is JSON Lines.")
+        Output, typer.Option("-o", "--output", help="Format of the comparison; json is JSON Lines.")
     ] = Output.TABLE,
 ) -> None:
-    """The same core without a broker: the profiles and candidates that the stream would end with.
+    """Find the candidates in files, without a broker. The stream finds the same.
 
-    With `--compare` the same posts are judged by a second settings file. Nothing of that file is written
-    but the differences: to standard output, and to comparison.jsonl in the folder.
+    With `--compare` the same posts are judged by a second settings file, too. Only the differences are
+    written: to standard output, and to comparison.jsonl in the folder.
 
     Examples:
 
     - `superfan backtest --posts posts.jsonl --customers customers.jsonl --out results`
-    - `superfan backtest --posts posts.jsonl --config strict.toml --tick 2015-03-31 --out strict`
+    - `superfan backtest --posts posts.jsonl --tick 2015-03-31 --out results`
     - `superfan backtest --posts posts.jsonl.gz --compare strict.toml --out results -o json`
     """
     from streams.commands import progress
@@ -65,30 +70,32 @@ def backtest(
             other=other,
             advance=advance,
         )
-    talk.print(f"{counts}. Written to {out}.", soft_wrap=True)
+    talk.print(f"{counts}. Results are in {out}.", soft_wrap=True)
     if other is not None:
         comparison.print_comparison(out / "comparison.jsonl", output, talk)
 
 
-@app.command()
+@app.command(rich_help_panel=options.TRY)
 def tune(
-    feedback: Annotated[Path, typer.Option(help="A file of feedback: who was accepted, who declined.")],
-    target: Annotated[Path, typer.Option("-o", "--output", help="The settings file to write.")],
+    feedback: Annotated[
+        Path, typer.Option(help="File of feedback: the authors that were accepted or declined.")
+    ],
+    target: Annotated[Path, typer.Option("-o", "--output", help="Settings file to write.")],
     profiles: Annotated[
-        Path | None, typer.Option(help="The profiles.jsonl of a backtest.", show_default="the store")
+        Path | None, typer.Option(help="File profiles.jsonl of a backtest.", show_default="the store")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Settings file; stands for the one before the command.")
+        Path | None, typer.Option(help="Settings file.", show_default="as for superfan --config")
     ] = None,
     fmt: Annotated[
-        Output, typer.Option("--format", help="How the report is printed; json is JSON Lines.")
+        Output, typer.Option("--format", help="Format of the report; json is JSON Lines.")
     ] = Output.TABLE,
 ) -> None:
-    """Learn the weights of the score from decisions; writes a settings file, and switches nothing.
+    """Learn the weights of the score from decisions, and write them to a new settings file.
 
-    The present weights stay unless the decisions speak against them. Reported is how well both rank
-    decisions that they were not fitted to (mean and spread over folds). Fewer than 20 decisions, or fewer
-    than 5 of a kind, are too few.
+    The settings in use do not change. The report compares the present and the new weights on decisions that
+    they were not fitted to (mean and standard deviation over folds). Too few decisions are an error, which
+    says how many are needed.
 
     Examples:
 
@@ -104,37 +111,41 @@ def tune(
     present = settings.weights.model_dump()
     decided, unusable = tune.read_feedback(feedback)
     if unusable:
-        talk.print(f"{unusable:,} lines of {feedback} are no feedback and are left out.", soft_wrap=True)
+        talk.print(f"Skipped {unusable:,} lines of {feedback} that are not feedback.", soft_wrap=True)
     if profiles is not None:
         decisions = tune.once(tune.from_file(profiles, decided))
     else:
         with open_store(settings) as store:
             decisions = tune.once(tune.from_store(store, decided))
     if missing := len(decided) - len(decisions):
-        talk.print(f"{missing:,} of {len(decided):,} decided authors have no profile and are left out.")
+        talk.print(f"Skipped {missing:,} of {len(decided):,} decided authors: they have no profile.")
     try:
         tuned = learning.tune(decisions, present)
     except learning.TooLittleFeedback as error:
         raise tune.TuneError(
-            "There is too little to learn from", str(error), "keep the present weights, and decide about more"
+            "Too few decisions to learn from", str(error), "keep the present weights, and decide about more"
         ) from None
     tune.write_settings(target, source, tuned, present)
     print_rows(fmt, tune.rows(tuned, present))
     talk.print(tune.advice(tuned), soft_wrap=True)
     talk.print(
-        f"Written {target}; nothing is switched. Look at it with `superfan backtest --compare {target}`, "
-        "or let it judge in the shadow.",
+        f"Wrote {target}. The settings in use did not change. See the effect on the candidates with "
+        f"`superfan backtest --compare {target}`, or on a live stream with the setting shadow.config.",
         soft_wrap=True,
     )
     if options.settings(target).weights.model_dump() != tuned.weights:
-        talk.print("SUPERFAN_WEIGHTS is set and stands above the weights of both files.", soft_wrap=True)
+        talk.print("SUPERFAN_WEIGHTS is set, and overrides the weights of both files.", soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=options.TRY)
 def annotate(
-    file: Annotated[Path, typer.Argument(help="JSON Lines with `text`; - is standard input.")] = Path("-"),
+    file: Annotated[Path, typer.Argument(help="JSON Lines with a field `text`; - is standard input.")] = Path(
+        "-"
+    ),
 ) -> None:
-    """What the text pipeline says about each text: a line out for each line in, in order, at once.
+    """Print the sentiment, brands and names found in each text: one line out for each line in.
+
+    The lines keep their order. Each is printed as soon as it is ready.
 
     Examples:
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 talk = Console(stderr=True, highlight=False)
-"""Standard error: everything that is said to people and is not data."""
+"""Standard error, for all messages: standard output is for data."""
+
+RUN, SEND, FIND = "Run the stream", "Send records", "Find candidates"
+TRY, CHECK = "Try rules and texts", "Check the installation"
+"""headings of `superfan --help`"""
 
 
 class WorkerRole(StrEnum):
@@ -47,8 +51,11 @@ class StateName(StrEnum):
     DECLINED = "declined"
 
 
-Out = Annotated[Output, typer.Option("-o", "--output", help="How data is printed; json is JSON Lines.")]
-States = Annotated[list[StateName] | None, typer.Option("--state", help="Only in these states; default all.")]
+Out = Annotated[Output, typer.Option("-o", "--output", help="Format of the data; json is JSON Lines.")]
+States = Annotated[
+    list[StateName] | None,
+    typer.Option("--state", help="Show only this state. Can be repeated.", show_default="all states"),
+]
 
 
 @dataclass(slots=True)
@@ -115,7 +122,7 @@ def day_number(text: str, option: str) -> int:
     try:
         return day_from_iso(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day; write YYYY-MM-DD", param_hint=option) from None
+        raise typer.BadParameter(f"{text!r} is not a day; write YYYY-MM-DD", param_hint=option) from None
 
 
 def state_names(states: list[StateName] | None) -> list[str] | None:
@@ -144,4 +151,4 @@ def _known(name: str, known: Iterable[str], option: str) -> str:
     for other in (known := list(dict.fromkeys(known))):
         if other.casefold() == name.casefold():
             return other
-    raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint=option)
+    raise typer.BadParameter(f"{name!r} is not one of {', '.join(known)}", param_hint=option)

@@ -11,18 +11,20 @@ from streams.commands.options import States, talk
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=options.FIND)
 def report(
     target: Annotated[
-        Path, typer.Option("-o", "--output", help="The page to write; - is standard output.")
+        Path, typer.Option("-o", "--output", help="Web page to write; - is standard output.")
     ] = Path("report.html"),
-    brand: Annotated[str | None, typer.Option(help="Only authors of this brand.")] = None,
+    brand: Annotated[
+        str | None, typer.Option(help="Show only this brand.", show_default="all brands")
+    ] = None,
     states: States = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many cards.")] = 60,
+    limit: Annotated[int, typer.Option(min=1, help="Most candidates on the page.")] = 60,
 ) -> None:
-    """One static page from the store: the board, a card for each author, what is said of each brand.
+    """Write a web page from the store: the candidates, a card for each, and the opinions of each brand.
 
-    The page needs no network and no script, and prints well. The same store gives the same bytes.
+    The page is one file without scripts. It needs no network, and can be printed.
 
     Examples:
 
@@ -44,9 +46,7 @@ def report(
             limit=limit,
             advance=advance,
         )
-    where = "to standard output" if str(target) == "-" else target
-    talk.print(f"Written: {where}, {written.cards} of {written.found} authors.", soft_wrap=True)
+    where = "to standard output" if str(target) == "-" else f"to {target}"
+    talk.print(f"Wrote {written.cards} of {written.found} authors {where}.", soft_wrap=True)
     if not written.found:
-        talk.print(
-            "Nobody is on the board yet: feed posts (`superfan feed`), or ask for other brands and states."
-        )
+        talk.print("No candidates yet. Send posts with `superfan feed`, or choose other brands and states.")

@@ -1,4 +1,4 @@
-"""Commands that run until they are done or stopped: demo, broker, worker, exporter."""
+"""Commands that run the stream and what belongs to it: demo, broker, worker, exporter."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +11,15 @@ from streams.commands.options import WorkerRole, talk
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=options.RUN)
 def demo(
-    store: Annotated[Path, typer.Option(help="The SQLite file to write.")] = Path("superfan.db"),
-    report: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
-    workers: Annotated[int, typer.Option(min=1, max=8, help="Worker processes that share the load.")] = 1,
+    store: Annotated[Path, typer.Option(help="SQLite file to write.")] = Path("superfan.db"),
+    report: Annotated[Path, typer.Option(help="Web page to write.")] = Path("report.html"),
+    workers: Annotated[
+        int, typer.Option(min=1, max=8, help="Number of worker processes that share the load.")
+    ] = 1,
 ) -> None:
-    """The whole way on this machine: broker, worker, 14,485 real posts, and the board of candidates.
+    """Try everything on this machine: broker, worker, bundled posts and the candidates found in them.
 
     Examples:
 
@@ -30,16 +32,16 @@ def demo(
     run(talk, store=store, report=report, workers=workers)
 
 
-@app.command()
+@app.command(rich_help_panel=options.RUN)
 def broker(
-    data_dir: Annotated[Path, typer.Option(help="Where the broker keeps its data.")] = Path(
-        ".superfan/broker"
-    ),
+    data_dir: Annotated[Path, typer.Option(help="Folder for the broker's data.")] = Path(".superfan/broker"),
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 chooses a free one.")
     ] = 9092,
 ) -> None:
-    """The embedded Apache Kafka, in the foreground, on loopback only. Ctrl-C or SIGTERM stops it.
+    """Run an Apache Kafka broker for development, reachable from this machine only.
+
+    It runs in the foreground until Ctrl-C or SIGTERM.
 
     Examples:
 
@@ -52,13 +54,15 @@ def broker(
     run_foreground(data_dir=data_dir, port=port, console=talk)
 
 
-@app.command()
+@app.command(rich_help_panel=options.RUN)
 def worker(
     role: Annotated[
-        WorkerRole, typer.Option(help="What this process runs; roles scale apart.")
+        WorkerRole, typer.Option(help="Role to run. Start more workers of a role to scale it.")
     ] = WorkerRole.ALL,
 ) -> None:
-    """Run the stream until SIGTERM or Ctrl-C; then finish what was begun, commit and leave.
+    """Read posts, find candidates and write them to the store, until Ctrl-C or SIGTERM.
+
+    A worker that is stopped finishes the records it began, commits, and exits. Missing topics are created.
 
     Examples:
 
@@ -67,22 +71,25 @@ def worker(
     """
     from streams.shutdown import Stop
 
-    stop = Stop()  # before what takes a second to import
+    stop = Stop()  # before imports that take a second
     from streams.supervision import run_worker
 
     run_worker(options.service_settings(role), role.roles, stop)
 
 
-@app.command()
+@app.command(rich_help_panel=options.RUN)
 def exporter(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Where it serves.", show_default="metrics.port")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port to serve metrics on.", show_default="metrics.port of the settings"
+        ),
     ] = None,
 ) -> None:
-    """Ask broker and store how things stand, and serve the answers to Prometheus, until SIGTERM or Ctrl-C.
+    """Serve metrics of the broker and the store to Prometheus, until Ctrl-C or SIGTERM.
 
-    One is enough for a cluster: lag in records and seconds, candidates, notices. Workers serve their own
-    metrics when `metrics.port` is set.
+    The metrics are lag in records and seconds, candidates, and notices that are due. One exporter is enough
+    for a cluster. Workers serve their own metrics when `metrics.port` is set.
 
     Examples:
 

@@ -6,14 +6,23 @@ from streams.commands import options
 from streams.commands.options import Out, talk
 from streams.views.output import Output, print_rows
 
-app = typer.Typer(
-    help="Shows, creates and checks the topics. Examples: `superfan topics list`", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """List, check and create the Kafka topics.
+
+    Examples:
+
+    - `superfan topics list`
+    - `superfan topics apply`
+    """
 
 
 @app.command("list")
 def topics_list(output: Out = Output.TABLE) -> None:
-    """Every topic of the table, and how it is on the broker.
+    """List the topics, their settings, and how they differ on the broker.
 
     Examples:
 
@@ -44,7 +53,9 @@ def topics_list(output: Out = Output.TABLE) -> None:
 
 @app.command("apply")
 def topics_apply() -> None:
-    """Create the topics that are missing; a topic that differs from the table is an error.
+    """Create the missing topics. Fail if an existing topic has other settings than it should.
+
+    Existing topics are never changed.
 
     Examples:
 

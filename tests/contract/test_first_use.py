@@ -1,4 +1,4 @@
-"""What somebody meets who has set up nothing, or something wrong: an answer, and nothing written or lost."""
+"""Commands without a set-up, or with a wrong one, answer clearly and write or lose nothing."""
 
 import json
 import subprocess
@@ -20,13 +20,13 @@ def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def said(done: "subprocess.CompletedProcess[bytes]") -> str:
-    """What a command said on standard error, without its line breaks."""
+    """Return what a command printed on standard error, without its line breaks."""
     return " ".join(done.stderr.decode().split())
 
 
 @pytest.mark.parametrize("command", ["candidates list", "candidates show x", "report", "doctor", "health"])
 def test_commands_that_read_make_no_store(command: str, tmp_path: Path) -> None:
-    """Where there is no store, whoever wants to read it is told so, and none is made."""
+    """A command that reads a store that does not exist says so, and makes none."""
     done = superfan(*command.split(), cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
     if command in {"doctor", "health"}:
@@ -52,11 +52,11 @@ def test_a_demo_deletes_no_file_of_somebody_else(tmp_path: Path) -> None:
     "topic", ["superfan-profile-authors-changelog", "superfan-author-facts", "profiles", "enriched", "ticks"]
 )
 def test_only_what_people_send_can_be_fed(topic: str) -> None:
-    """What workers write and trust is closed to files; the answer names what is open."""
+    """Topics that only workers write cannot be fed; the answer names those that can."""
     done = superfan("feed", "-", "--topic", topic, stdin=b"{}")
     assert done.returncode == 2
-    told = " ".join(done.stderr.decode().replace("│", " ").split())
-    assert "mentions, comments, hashtags, customers, feedback, erasures" in told
+    reported = " ".join(done.stderr.decode().replace("│", " ").split())
+    assert "mentions, comments, hashtags, customers, feedback, erasures" in reported
 
 
 @pytest.mark.parametrize("command", ["config", "doctor", "worker", "backtest --posts x --out y"])
@@ -84,8 +84,8 @@ def test_a_wrong_setting_says_where_it_was_set(tmp_path: Path, monkeypatch: pyte
         load(DEMO_CONFIG, worker={"batch": 1}, topics={"partitions": 0})
 
 
-def test_a_flaw_is_one_readable_line() -> None:
-    """Whatever goes wrong unforeseen ends with 1, says how to see more, and shows it then."""
+def test_a_bug_is_one_readable_line() -> None:
+    """An unexpected error exits with 1 and says how to see more; `--debug` shows the traceback."""
     code = "from streams import cli, settings; settings.load = lambda *_: 1 / 0; cli.app()"
     done = subprocess.run([sys.executable, "-c", code, "config"], capture_output=True, check=False)
     assert done.returncode == 1
@@ -135,7 +135,7 @@ def test_a_tier_that_is_none_is_wrong_usage(nobody_yet: Path) -> None:
     """The answer names those that are; one in another case is meant."""
     done = superfan("candidates", "list", "--tier", "foo", cwd=nobody_yet)
     assert done.returncode == 2
-    assert "'foo' is none of" in done.stderr.decode()
+    assert "'foo' is not one of" in done.stderr.decode()
     assert "micro" in done.stderr.decode()
     assert superfan("candidates", "list", "--tier", "Micro", cwd=nobody_yet).returncode == 0
 
