@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "text", "json"] = "auto"
     """format of worker and exporter; `auto` is text on a terminal and JSON elsewhere"""
     log_secret: SecretStr | None = None
-    """key of the hash that stands for an author in logs; without one, each process makes its own"""
+    """key of the hash that replaces authors in logs; without one, each process makes its own"""
     brands: Catalogue
     tiers: Tiers = Tiers()
     customers: Customers = Customers()

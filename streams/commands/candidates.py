@@ -8,7 +8,8 @@ from rich.text import Text
 
 from streams.commands import options
 from streams.commands.options import Out, States, talk
-from streams.views.output import Output, printable
+from streams.views.safe_text import printable
+from streams.views.tables import Output
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -118,7 +119,7 @@ def candidates_tail(
     from streams.broker.reading import follow_candidates
     from streams.shutdown import Stop
     from streams.views.board import print_changes
-    from streams.views.output import reader_left
+    from streams.views.tables import reader_left
 
     stop = Stop()
     settings = options.settings()

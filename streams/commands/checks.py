@@ -9,7 +9,7 @@ import typer
 
 from streams.commands import options
 from streams.commands.options import Out, WorkerRole, talk
-from streams.views.output import Output, print_findings, print_rows
+from streams.views.tables import Output, print_findings, print_rows
 
 if TYPE_CHECKING:
     from streams.ops.health import Finding

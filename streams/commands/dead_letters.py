@@ -10,7 +10,7 @@ import typer
 from models.errors import SuperfanError
 from streams.commands import options
 from streams.commands.options import Out, talk
-from streams.views.output import Output, print_fields, print_rows
+from streams.views.tables import Output, print_fields, print_rows
 
 app = typer.Typer(no_args_is_help=True)
 

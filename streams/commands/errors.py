@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 
 from models.errors import SuperfanError, UsageError
 from streams.commands import options
-from streams.views.output import printable
+from streams.views.safe_text import printable
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from streams import clock
 from streams.commands import options
 from streams.commands.options import talk
-from streams.views.output import printable
+from streams.views.safe_text import printable
 
 app = typer.Typer()
 

@@ -6,7 +6,7 @@ import typer
 
 from streams.commands import options
 from streams.commands.options import Out
-from streams.views.output import Output
+from streams.views.tables import Output
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def nlp_explain(
     - `superfan nlp explain "The Acme phone is great, its charger is not" --brand Acme --target charger`
     - `superfan nlp explain "best crew ever" -o json`
     """
-    from streams.views.explanation import brands_named, explain_text, print_explanation
+    from streams.views.text_analysis import brands_named, explain_text, print_explanation
 
     catalogue = options.settings().brands
     if brand:

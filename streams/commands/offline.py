@@ -8,7 +8,7 @@ import typer
 
 from streams.commands import options
 from streams.commands.options import talk
-from streams.views.output import Output, print_rows
+from streams.views.tables import Output, print_rows
 
 app = typer.Typer()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from streams.views.output import Output
+from streams.views.tables import Output
 
 if TYPE_CHECKING:
     from models.store import Store

@@ -4,7 +4,7 @@ import typer
 
 from streams.commands import options
 from streams.commands.options import Out, talk
-from streams.views.output import Output, print_rows
+from streams.views.tables import Output, print_rows
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -1,4 +1,4 @@
-"""Candidates as a person reads them in a terminal: the board, a card, and a line for each change."""
+"""Candidates in a terminal: the board, a card, and a line for each change."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,34 +14,33 @@ from models.record import encode
 from models.rules import Rules
 from models.times import rfc3339
 from streams.broker.reading import Changed
-from streams.views.output import Output, out_console, print_rows
-from streams.views.presentation import (
+from streams.views.card_content import (
     SHOWN_DAYS,
     last_days,
     missing,
     parts,
-    plain,
     summed,
     surfaces,
-    web_link,
 )
+from streams.views.safe_text import plain, web_link
+from streams.views.tables import Output, out_console, print_rows
 
 COLOURS = {"positive": "green", "neutral": "blue", "negative": "red"}
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 20
-"""of a full bar, in characters"""
+"""length of a full bar, in characters"""
 NARROW = 110
-"""columns below which a terminal gets what is less wide"""
+"""columns of a terminal below which tables have fewer columns"""
 _SELF = ("key", "brand", "platform", "author_id", "handle", "state", "score", "confidence")
 _OWN = {"tier": "tier.name", "followers": "tier.followers", "customer": "customer.label"}
 _COLUMNS = {
     name: attrgetter(_OWN.get(name, name)) for name in (*_SELF, *_OWN, "headline", "entered_at", "expires_at")
 }
-"""of the CSV"""
+"""columns of the CSV"""
 
 
 def print_board(candidates: Iterable[Candidate], output: Output, talk: Console) -> None:
-    """A ranked list. As a table it says why; as JSON each line is the whole record."""
+    """Print a ranked list: a table with reasons, or JSON lines with whole records."""
     if output is Output.JSON:
         for candidate in candidates:
             sys.stdout.buffer.write(encode(candidate) + b"\n")
@@ -51,14 +50,14 @@ def print_board(candidates: Iterable[Candidate], output: Output, talk: Console) 
         return
     found = list(candidates)
     if not found:
-        talk.print("Nobody yet. Feed posts (`superfan feed`), or ask for other states and tiers.")
+        talk.print("No candidates. Send posts with `superfan feed`, or choose other states and tiers.")
         return
     console = out_console()
     console.print(board(found, narrow=console.width < NARROW))
 
 
 def board(candidates: Iterable[Candidate], title: str | None = None, *, narrow: bool = False) -> Table:
-    """The ranked board as a table; a narrow one says in one column who that is."""
+    """Return the ranked board; a narrow one has size and customer below the key."""
     table = Table(
         title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
     )
@@ -92,7 +91,7 @@ def board(candidates: Iterable[Candidate], title: str | None = None, *, narrow: 
 
 
 def print_card(candidate: Candidate, profile: Profile | None, rules: Rules, output: Output) -> None:
-    """One candidate in full; `profile` adds the days, `rules` the weights and what a candidate needs."""
+    """Print one candidate in full; `profile` adds the days, `rules` the weights and conditions."""
     if output is Output.JSON:
         sys.stdout.buffer.write(encode(candidate) + b"\n")
     elif output is Output.CSV:
@@ -103,7 +102,7 @@ def print_card(candidate: Candidate, profile: Profile | None, rules: Rules, outp
 
 
 def card(candidate: Candidate, profile: Profile | None, rules: Rules, *, narrow: bool = False) -> Panel:
-    """The card a marketer reads."""
+    """Return the card of a candidate."""
     shown: list[RenderableType] = [
         Text(plain(candidate.headline), "bold"),
         Text.assemble(
@@ -119,21 +118,24 @@ def card(candidate: Candidate, profile: Profile | None, rules: Rules, *, narrow:
             text.highlight_regex(names, "bold yellow")
             shown.append(text)
     against = [*(watch_out.text for watch_out in candidate.watch_outs), *missing(candidate, profile, rules)]
-    shown += _listed("What speaks for them", "+", "green", [reason.text for reason in candidate.why])
-    shown += _listed("What speaks against", "-", "red", against or ["nothing that is known"])
-    shown += _listed("What is not known", "?", "yellow", candidate.unknown or ["nothing: all is known"])
-    shown += [_title("Where the points come from"), _parts(candidate, rules)]
+    shown += _listed("Reasons to ask them", "+", "green", [reason.text for reason in candidate.why])
+    shown += _listed("Reasons not to", "-", "red", against or ["none known"])
+    shown += _listed("Not known", "?", "yellow", candidate.unknown or ["nothing: every part is known"])
+    shown += [_title("The parts of the score"), _parts(candidate, rules)]
     if profile is not None:
         days = last_days(profile.days, profile.evaluated_on)
-        shown += [_title(f"Posts about {candidate.brand} in {SHOWN_DAYS} days"), _strip(days, 1 + narrow)]
+        shown += [
+            _title(f"Posts about {candidate.brand} in the last {SHOWN_DAYS} days"),
+            _strip(days, 1 + narrow),
+        ]
     shown += [Text(), *_facts(candidate)]
     return Panel(Group(*shown), title=Text(plain(candidate.key)), title_align="left", padding=(1, 2))
 
 
 def print_changes(changes: Iterable[Changed], output: Output) -> None:
-    """A line for each change as it comes; as JSON or CSV what `candidates list` prints, and deletions.
+    """Print each change as soon as it comes; JSON and CSV have the fields of `candidates list`.
 
-    A deletion is a record of which only the key and what it is made of is left; its state is "deleted".
+    A deletion has only a key, its parts, and the state "deleted".
     """
     if output is Output.CSV:
         print_rows(output, _flushing(map(_changed_row, changes)))
@@ -185,14 +187,14 @@ def _deleted(key: str) -> dict[str, object]:
 
 
 def _flushing(rows: Iterable[dict[str, object]]) -> Iterator[dict[str, object]]:
-    """The same rows; what was printed leaves before the next is waited for."""
+    """Yield the same rows, and flush standard output before waiting for the next."""
     for row in rows:
         yield row
         sys.stdout.flush()
 
 
 def _reason(candidate: Candidate) -> RenderableType:
-    """The first reason, and the best quote on one line."""
+    """Return the first reason, and the best quote on one line."""
     said = Text(plain(candidate.why[0].text if candidate.why else candidate.headline))
     quotes = [plain(quote.text) for reason in candidate.why for quote in reason.quotes][:1]
     return Group(said, *(Text(f"“{text}”", "dim", no_wrap=True, overflow="ellipsis") for text in quotes))
@@ -240,7 +242,7 @@ def _parts(candidate: Candidate, rules: Rules) -> Table:
 
 
 def _strip(days: Sequence[tuple[str, DayCounts]], step: int) -> Text:
-    """A row of blocks for each sentiment that was seen; a block is `step` days."""
+    """Return a row of blocks for each sentiment with posts; a block is `step` days."""
     total = summed(days)
     chunks = [summed(days[at : at + step]) for at in range(0, len(days), step)]
     most = max(getattr(chunk, name) for chunk in chunks for name in COLOURS)
@@ -258,16 +260,16 @@ def _strip(days: Sequence[tuple[str, DayCounts]], step: int) -> Text:
 
 
 def _facts(candidate: Candidate) -> Iterator[Text]:
-    """What a person must know besides: dates, cost, notice."""
+    """Yield dates, cost, notice and address."""
     if candidate.entered_at:
         yield Text(f"became a candidate on {_day(candidate.entered_at)}")
     if candidate.expires_at:
-        yield Text(f"leaves the board on {_day(candidate.expires_at)} if nothing more is heard")
+        yield Text(f"expires on {_day(candidate.expires_at)} without new posts")
     if (cost := candidate.cost_band) is not None:
-        price = f"{cost.low:,} and more" if cost.high is None else f"{cost.low:,} to {cost.high:,}"
-        yield Text(f"a post at this size costs {price} {cost.currency} ({cost.source})")
+        price = f"{cost.low:,} or more" if cost.high is None else f"{cost.low:,} to {cost.high:,}"
+        yield Text(f"usual price of a post at this size: {price} {cost.currency} ({cost.source})")
     if candidate.notice.required:
-        yield Text(f"tell them by {_day(candidate.notice.due_at)} that their posts were read")
+        yield Text(f"notice due by {_day(candidate.notice.due_at)}: inform them that their posts were read")
     if link := web_link(candidate.profile_url):
         yield Text(plain(link))
 

@@ -1,13 +1,12 @@
-"""Two settings files side by side: what they read differently, and their differences for people.
+"""The output of `superfan backtest --compare`: the authors that two settings files judge differently.
 
-What a difference is, is said by `models.comparison`; `streams.offline.backtest` finds them in files, and
-`streams.agents.shadow` counts them in a running worker.
+`models.comparison` defines the differences, and `streams.offline.backtest` finds them.
 """
 
 import heapq
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,33 +14,40 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from models.comparison import Difference, Side
+from models.comparison import Change, Difference, Side
 from streams.settings import Settings
 from streams.sources import lines
-from streams.views.output import Output, out_console, print_rows
+from streams.views.tables import Output, out_console, print_rows
 
 MOST_MOVES = 10
-"""differences that change no place on the board and are shown to people"""
+"""most authors shown whose score changes, but who are neither promoted nor demoted"""
 MOST_CAUSES = 4
 _STYLES = {"enters": "green", "leaves": "red"}
+_CHANGES: Mapping[Change, str] = {
+    "agree": "same",
+    "enters": "promoted",
+    "leaves": "demoted",
+    "moves": "rescored",
+}
+"""names of changes in the table; JSON and CSV have those of `Change`"""
 _decoder = msgspec.json.Decoder(Difference)
 
 
 def announce(one: Settings, other: Settings, talk: Console) -> None:
-    """Say what makes this comparison longer, or empty."""
+    """Warn of a comparison that takes twice as long, or that will be empty."""
     apart = one.counting_differences(other)
     if not one.reads_like(other):
         named = " and ".join(name for name in apart if name != "window")
         talk.print(
-            f"The two files differ in {named}: every post is read twice, which takes twice as long.",
+            f"The two files differ in {named}: every post is analysed twice, which takes twice as long.",
             soft_wrap=True,
         )
     if not apart and one.rules == other.rules:
-        talk.print("Both files judge alike; SUPERFAN_* stands above both.", soft_wrap=True)
+        talk.print("Both files decide the same. Variables SUPERFAN_* override both.", soft_wrap=True)
 
 
 def print_comparison(file: Path, output: Output, talk: Console) -> None:
-    """Print a `comparison.jsonl`: as JSON all of it, as CSV a row each, for people what matters most."""
+    """Print a `comparison.jsonl`: as JSON or CSV all of it, as a table the largest differences."""
     if output is Output.JSON:
         for line in lines.read(file):
             sys.stdout.buffer.write(line + b"\n")
@@ -61,14 +67,16 @@ def print_comparison(file: Path, output: Output, talk: Console) -> None:
     moves = heapq.nsmallest(MOST_MOVES, (d for d in _read(file) if d.change == "moves"), key=_stir)
     for difference in [*shown, *moves]:
         why = "\n".join(cause.text for cause in difference.because[:MOST_CAUSES])
-        change = Text(difference.change, style=_STYLES.get(difference.change, ""))
+        change = Text(
+            _CHANGES.get(difference.change, difference.change), style=_STYLES.get(difference.change, "")
+        )
         table.add_row(change, Text(difference.key), _states(difference), _scores(difference), Text(why))
     if table.row_count:
         out_console().print(table)
     talk.print(
-        f"{counts['enters']:,} enter, {counts['leaves']:,} leave, {counts['moves']:,} move"
-        + (f" (the {MOST_MOVES} largest are shown)" if counts["moves"] > MOST_MOVES else "")
-        + f". All of it: {file}",
+        f"{counts['enters']:,} promoted, {counts['leaves']:,} demoted, {counts['moves']:,} with another score"
+        + (f" (the {MOST_MOVES} largest changes are shown)" if counts["moves"] > MOST_MOVES else "")
+        + f". All differences are in {file}.",
         soft_wrap=True,
     )
 
@@ -78,7 +86,7 @@ def _read(file: Path) -> Iterator[Difference]:
 
 
 def _stir(difference: Difference) -> tuple[bool, float, str]:
-    """Orders moves: those between states first, then by points."""
+    """Return a sort key: changes of state first, then the largest changes of points."""
     same = difference.before.state == difference.after.state
     return same, -abs(difference.points or 0.0), difference.key
 

@@ -1,6 +1,6 @@
-"""One static HTML page of the store: no script, nothing loaded from elsewhere; it prints well.
+"""A static web page of the store, without scripts or anything loaded from elsewhere.
 
-The same store, settings and choices give the same bytes: no clock is read.
+The same store, settings and options give the same bytes: the clock is not read.
 """
 
 import sys
@@ -15,11 +15,12 @@ from markupsafe import Markup, escape
 
 from models.candidate import Candidate, DayCounts, Profile
 from models.errors import SuperfanError
+from models.explanation import MAX_SHOWN_QUOTES
 from models.rules import Rules
 from models.store import Store
 from models.tables import COSTS_READ
 from streams.settings import Settings
-from streams.views.presentation import (
+from streams.views.card_content import (
     MEANING,
     SHOWN_DAYS,
     STATES,
@@ -27,11 +28,10 @@ from streams.views.presentation import (
     last_days,
     missing,
     parts,
-    plain,
     summed,
     surfaces,
-    web_link,
 )
+from streams.views.safe_text import plain, web_link
 
 MAX_CARDS = 60
 Advance = Callable[[int], object]
@@ -42,14 +42,14 @@ class ReportError(SuperfanError):
 
 
 class Written(NamedTuple):
-    """What is on a page: how many cards, and how many authors it could have shown."""
+    """The number of cards on a page, and of authors that matched."""
 
     cards: int
     found: int
 
 
 class Card(NamedTuple):
-    """A candidate as the page shows it. `days` is empty when the store has no profile for it."""
+    """A candidate as the page shows it. `days` is empty without a profile in the store."""
 
     candidate: Candidate
     parts: list[Part]
@@ -60,7 +60,7 @@ class Card(NamedTuple):
 
 
 class Voice(NamedTuple):
-    """What was said of a brand on the days shown; `share` (0..1) is its part of all posts about brands."""
+    """The opinions of a brand on the days shown; `share` (0..1) is its share of all posts about brands."""
 
     brand: str
     authors: int
@@ -80,36 +80,36 @@ def write_report(
     limit: int = MAX_CARDS,
     advance: Advance = lambda _: None,
 ) -> Written:
-    """Write the page (to standard output for `-`): candidates first, then the other states, the best of
-    each first.
+    """Write the page, ordered by state, then by score; `-` is standard output.
 
-    `advance` is told of every profile that was read. Raises `ReportError` and `StoreError`.
+    Calls `advance(1)` for every profile it reads. Raises `ReportError` and `StoreError`.
     """
     everyone = sorted(
         store.candidates(brand=brand, states=states), key=lambda c: (STATES.index(c.state), -c.score, c.key)
     )
-    shown = everyone[:limit]
+    shown, rules = everyone[:limit], settings.rules
     profiles, voices, last = _read_profiles(store, settings, {c.key for c in shown}, advance)
     page = (
         _environment()
         .get_template("report.html")
         .render(
-            cards=[_card(candidate, profiles.get(candidate.key), settings.rules) for candidate in shown],
+            cards=[_card(candidate, profiles.get(candidate.key), rules) for candidate in shown],
             found=len(everyone),
             in_state=Counter(candidate.state for candidate in everyone),
             states=STATES,
             only_brand=brand,
             voices=voices,
-            silent_rivals=sorted(
+            other_rivals=sorted(
                 {rival for b in settings.brands for rival in b.competitors}
                 - {b.name for b in settings.brands}
             ),
             last=last,
             shown_days=SHOWN_DAYS,
             meanings=MEANING,
-            rules=settings.rules,
-            in_force=_in_force(settings.rules),
+            rules=rules,
+            settings_used=_settings_used(rules),
             costs_read=COSTS_READ,
+            most_quotes=MAX_SHOWN_QUOTES,
         )
     )
     try:
@@ -117,7 +117,7 @@ def write_report(
             sys.stdout.buffer.write(page.encode())
         else:
             target.write_text(page, encoding="utf-8")
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe: no error of the page
         raise
     except OSError as error:
         raise ReportError(
@@ -155,7 +155,7 @@ def _marker(rules: Rules, brand: str, platform: str) -> Callable[[str], Markup]:
 def _read_profiles(
     store: Store, settings: Settings, wanted: set[str], advance: Advance
 ) -> tuple[dict[str, Profile], list[Voice], str | None]:
-    """The wanted profiles by key, what was said of each brand, and the last day of the store."""
+    """Return the wanted profiles by key, the opinions of each brand, and the last day of the store."""
     profiles: dict[str, Profile] = {}
     by_brand: dict[str, dict[str, Counter[str]]] = {brand.name: {} for brand in settings.brands}
     writers: dict[str, Counter[str]] = {brand.name: Counter() for brand in settings.brands}
@@ -185,8 +185,8 @@ def _read_profiles(
     return profiles, sorted(voices, key=lambda voice: (-voice.posts, voice.brand)), last
 
 
-def _in_force(rules: Rules) -> list[tuple[str, str]]:
-    """The settings that judge, by their names in `superfan.toml`."""
+def _settings_used(rules: Rules) -> list[tuple[str, str]]:
+    """Return the settings that decide, by their names in `superfan.toml`."""
     found = rules.model_dump(mode="json", include={"tiers", "customers", "window", "weights", "thresholds"})
     return [
         (f"{section}.{name}", ", ".join(value) if isinstance(value, list) else str(value))
@@ -198,7 +198,7 @@ def _in_force(rules: Rules) -> list[tuple[str, str]]:
 @cache
 def _environment() -> Environment:
     def tidy(value: Any) -> Any:
-        """Every text a template prints goes through here, before it is escaped."""
+        """Make a text that a template prints plain; it is escaped afterwards."""
         return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     environment = Environment(

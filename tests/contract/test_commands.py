@@ -503,7 +503,7 @@ def test_a_comparison_is_a_table_for_people_and_rows_for_programs(
     table = read.stdout.decode()
     assert all(row["key"] in table for row in entering)
     assert "positive_days" in table
-    assert f"{len(entering)} enter".encode() in read.stderr
+    assert f"{len(entering)} promoted".encode() in read.stderr
     assert b"\r" not in read.stderr + read.stdout
     assert b"\x1b" not in read.stderr + read.stdout
     reported = superfan(*asked, "-o", "json", env=env, cwd=tmp_path)

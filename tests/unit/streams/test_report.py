@@ -17,6 +17,7 @@ from models.fold import Fold
 from models.rules import Rules
 from models.store import Store
 from streams.settings import DEMO_CONFIG, Settings, load
+from streams.views.card_content import MEANING
 from streams.views.report import write_report
 from tests.authors import RULES, opinion, post
 
@@ -42,7 +43,7 @@ class Seen(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Takes note of an element."""
+        """Record an element."""
         self.elements.append((tag, dict(attrs)))
         if tag == "tr":
             self.rows.append([])
@@ -51,23 +52,23 @@ class Seen(HTMLParser):
             self._in_cell = True
 
     def handle_data(self, data: str) -> None:
-        """Takes note of a text."""
+        """Record a text."""
         self._texts.append(data)
         if self._in_cell:
             self.rows[-1][-1] += data
 
     def handle_endtag(self, tag: str) -> None:
-        """Ends a cell."""
+        """Close a cell."""
         self._in_cell = self._in_cell and tag not in {"td", "th"}
 
     @property
     def words(self) -> str:
-        """What a person reads, on one line."""
+        """The text of a page, on one line."""
         return re.sub(r"\s+", " ", "".join(self._texts))
 
 
 def hostile() -> list[Event]:
-    """The praise of a customer who writes what no page should run."""
+    """Return the events of a fan whose texts hold markup and controls."""
     return [
         CRM,
         *(
@@ -81,7 +82,7 @@ def hostile() -> list[Event]:
 
 
 def stored(folder: Path, *authors: tuple[str, Sequence[Event]], rules: Rules = RULES) -> Store:
-    """A store with what the fold makes of each author."""
+    """Return a store with the records that the events of each author give."""
     store = Store(f"sqlite:///{folder}/store.db")
     store.migrate()
     for author, events in authors:
@@ -101,7 +102,7 @@ def settings() -> Settings:
 
 
 def page_of(store: Store, settings: Settings, folder: Path) -> str:
-    """The page as it is written."""
+    """Return the page of a store."""
     write_report(folder / "page.html", store, settings)
     return (folder / "page.html").read_text()
 
@@ -135,14 +136,15 @@ def test_every_number_of_a_card_is_the_records(settings: Settings, tmp_path: Pat
     page = page_of(store, settings, tmp_path)
     seen = Seen(page)
     words = seen.words
-    card = words[words.index("The cards") : words.index("What is said of each brand")]
+    card = words[words.index("of 100 points") - 200 : words.index("A post about several brands")]
     assert candidate.headline in card
     reasons: list[Reason | WatchOut] = [*candidate.why, *candidate.watch_outs]
     for reason in reasons:
         assert reason.text in card
     for text in candidate.unknown:
         assert text.lower() in card.lower()
-    values = {row[0].split("how ")[0]: row[2:] for row in seen.rows if len(row) >= 3}
+    named = {f"{name}{meaning}": name for name, meaning in MEANING.items()}
+    values = {named[row[0]]: row[2:] for row in seen.rows if row and row[0] in named}
     for name, value in candidate.components.items():
         shown = values[name]
         lost = candidate.lost_points.get(name)
@@ -192,9 +194,9 @@ def test_brands_are_compared_by_what_is_said_of_them(settings: Settings, tmp_pat
     about = [post(n, n % 3, opinion("Acme")) for n in range(6)]
     about += [post(20 + n, n, opinion("Bolt", "negative")) for n in range(2)]
     seen = Seen(page_of(stored(tmp_path, ("x:fan", [CRM, *about])), settings, tmp_path))
-    told = {row[0]: row[2:] for row in seen.rows if row and row[0] in {"Acme", "Bolt"}}
-    assert told == {
+    by_brand = {row[0]: row[2:] for row in seen.rows if row and row[0] in {"Acme", "Bolt"}}
+    assert by_brand == {
         "Acme": ["6", "75 %", "1", "6 100 %", "0 0 %", "0 0 %"],
         "Bolt": ["2", "25 %", "1", "0 0 %", "0 0 %", "2 100 %"],
     }
-    assert "no brands of the settings: Cog" in seen.words
+    assert "not brands of the settings: Cog" in seen.words

@@ -1,4 +1,4 @@
-"""Rules that judge in the shadow: what is counted of them, what they may not touch, which are refused."""
+"""Shadow rules are counted, change nothing, and are refused where they would count other posts."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ lawful_basis = "a test"
 
 
 def counted() -> dict[str, float]:
-    """The shadow's verdicts about the brand so far, and the sum of judgements."""
+    """Return the counts of the shadow's verdicts about the brand, and of its judgements."""
     found = {
         verdict: metrics.SHADOW.labels("Acme", verdict).value for verdict in ("agree", "enters", "leaves")
     }
@@ -36,7 +36,7 @@ def counted() -> dict[str, float]:
 
 
 def watched(rules: Rules, shadow: Rules) -> dict[str, float]:
-    """What a fan's life adds to the counts."""
+    """Return what the events of a fan add to the counts."""
     before = counted()
     folding, state, beside = Fold(rules), AuthorState(), Shadow(shadow)
     codec = Codec(AuthorState)
@@ -44,7 +44,7 @@ def watched(rules: Rules, shadow: Rules) -> dict[str, float]:
         outcome = folding.apply(AUTHOR, state, event, Position("enriched", offset))
         kept, said = codec.pack(state), repr(outcome)
         beside.judge(folding, AUTHOR, state, outcome)
-        assert (codec.pack(state), repr(outcome)) == (kept, said), "the shadow has touched what is live"
+        assert (codec.pack(state), repr(outcome)) == (kept, said), "the shadow has changed live state"
     return {name: n - before[name] for name, n in counted().items()}
 
 
@@ -90,7 +90,7 @@ def test_without_a_second_file_there_is_no_shadow(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "reported"),
     [
         (CONFIG.format(more='[[brands]]\nname = "Bolt"'), "brands"),
         (CONFIG.format(more='[sources.web]\nlawful_basis = "a test"'), "sources"),
@@ -100,7 +100,7 @@ def test_without_a_second_file_there_is_no_shadow(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_judge_in_the_shadow_is_refused_with_its_reason(
-    tmp_path: Path, other: str | None, told: str
+    tmp_path: Path, other: str | None, reported: str
 ) -> None:
     """Other posts would have to be counted, or the file is wrong: the error names it."""
     live = tmp_path / "superfan.toml"
@@ -109,4 +109,4 @@ def test_what_cannot_judge_in_the_shadow_is_refused_with_its_reason(
         (tmp_path / "candidate.toml").write_text(other)
     with pytest.raises(SettingsError, match=r"candidate\.toml") as refused:
         shadow_of(load(live))
-    assert told in str(refused.value)
+    assert reported in str(refused.value)

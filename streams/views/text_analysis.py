@@ -1,4 +1,4 @@
-"""`superfan nlp explain`: one text, what was found in it, and the words that moved its sentiment."""
+"""The output of `superfan nlp explain`: the findings in one text, and the words behind its sentiment."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,21 +11,22 @@ from models.brand import Brand
 from models.record import encode
 from nlp.explain import MOST_TOKENS, Explanation, Finding, explain
 from nlp.pipeline import Annotator, TextIn
-from streams.views.output import Output, out_console, print_rows, printable
+from streams.views.safe_text import printable
+from streams.views.tables import Output, out_console, print_rows
 
 COLOURS = {"positive": "green", "neutral": "blue", "negative": "red"}
 AGAINST = "yellow"
-STRONG, WORTH_TELLING = 0.1, 0.005
-"""drops that are shown bold, and drops that are shown at all"""
+STRONG, LEAST_SHOWN = 0.1, 0.005
+"""least drop in probability that is bold, and least that is shown"""
 MOST_MOVES = 8
 WIDTH = 20
-"""of a bar of probability 1, in characters"""
+"""length of a full bar, in characters"""
 
 
 def brands_named(names: Iterable[str], known: Sequence[Brand], platform: str) -> tuple[Brand, ...]:
-    """These brands: as the settings describe them, else by the name and a handle like it.
+    """Return these brands: as the settings describe them, else with the name and a handle like it.
 
-    Raises `ValueError` for a name that no brand can have.
+    Raises `ValueError` for a name that a brand cannot have.
     """
     by_name = {brand.name.casefold(): brand for brand in known}
     return tuple(by_name.get(name.casefold()) or _brand(name, platform) for name in names)
@@ -35,18 +36,18 @@ def _brand(name: str, platform: str) -> Brand:
     try:
         return Brand(name=name, handles={platform: (name.replace(" ", ""),)})
     except ValidationError as error:
-        raise ValueError(f"{name!r} is no name of a brand: {error.errors()[0]['msg']}") from None
+        raise ValueError(f"{name!r} cannot be the name of a brand: {error.errors()[0]['msg']}") from None
 
 
 def explain_text(brands: Sequence[Brand], text: str, *, targets: Iterable[str], platform: str) -> Explanation:
-    """The explanation of one text against a catalogue of brands; loading takes a second."""
-    # Bytes of the command line that are no UTF-8 come as lone surrogates, which no output can hold.
+    """Explain one text with a catalogue of brands. Loads the text pipeline, which takes a second."""
+    # Bytes of the command line that are not UTF-8 become lone surrogates, which cannot be printed.
     text = text.encode(errors="replace").decode()
     return explain(Annotator(brands), TextIn(text, platform, targets=tuple(targets)))
 
 
 def print_explanation(explanation: Explanation, output: Output) -> None:
-    """All of it for people or as a line of JSON; as CSV one row a drop."""
+    """Print an explanation: in full as text or as a line of JSON, as CSV one row per drop."""
     if output is Output.JSON:
         sys.stdout.write(encode(explanation).decode() + "\n")
     elif output is Output.CSV:
@@ -58,7 +59,7 @@ def print_explanation(explanation: Explanation, output: Output) -> None:
             console.print(_title(explanation, finding))
             console.print(_reasons(finding))
         if len(explanation.tokens) > MOST_TOKENS:
-            console.print(f"Only the first {MOST_TOKENS} of {len(explanation.tokens)} words were taken out.")
+            console.print(f"Only the first {MOST_TOKENS} of {len(explanation.tokens)} words were tested.")
 
 
 def _drops(explanation: Explanation) -> Iterable[dict[str, object]]:
@@ -76,11 +77,11 @@ def _drops(explanation: Explanation) -> Iterable[dict[str, object]]:
 
 
 def _facts(explanation: Explanation) -> Text:
-    """Everything that needs no explanation, one line each."""
+    """Return the findings, one per line."""
     said = explanation.annotation
     facts = {
         "tokens": " · ".join(token.text for token in explanation.tokens),
-        "language": said.lang or "cannot be told",
+        "language": said.lang or "unknown",
         "entities": ", ".join(f"{entity.text} ({entity.label})" for entity in said.entities),
         "brands": ", ".join(f"{m.brand} ({m.surface}: {m.sentiment.label})" for m in said.brands),
         "cues": ", ".join(said.cues),
@@ -93,7 +94,7 @@ def _facts(explanation: Explanation) -> Text:
 
 
 def _title(explanation: Explanation, finding: Finding) -> Text:
-    """Whose sentiment, which one, and the text in the colours of the words' part in it."""
+    """Return the sentiment's target and label, and the text, coloured by the influence of each word."""
     label = finding.sentiment.label
     who = printable(finding.name) if finding.name else "The text"
     title = Text.assemble("\n", (who, "bold"), ": ", (label, f"bold {COLOURS[label]}"), "\n")
@@ -101,7 +102,7 @@ def _title(explanation: Explanation, finding: Finding) -> Text:
     end = 0
     text = explanation.annotation.text
     for token in explanation.tokens:
-        # White space of any kind is one space here: a post is shown on one line.
+        # A post is shown on one line, so any white space is one space.
         title.append(" " * bool(text[end : token.start]))
         title.append(printable(token.text), _style(drops.get(token.start, 0.0), label))
         end = token.end
@@ -109,14 +110,14 @@ def _title(explanation: Explanation, finding: Finding) -> Text:
 
 
 def _reasons(finding: Finding) -> Text:
-    """The probabilities as bars, and the words that moved the label's, those that did most first."""
+    """Return the probabilities as bars, and the most influential words, strongest first."""
     lines = [*_bars(finding.sentiment)]
     label = finding.sentiment.label
-    told = [move for move in finding.moves if abs(move.drop) >= WORTH_TELLING][:MOST_MOVES]
-    if not told:
-        lines.append(Text("  No single word moves it.", "dim"))
-    width = max((len(printable(move.token.text)) for move in told), default=0)
-    for move in told:
+    shown = [move for move in finding.moves if abs(move.drop) >= LEAST_SHOWN][:MOST_MOVES]
+    if not shown:
+        lines.append(Text("  No single word changes it.", "dim"))
+    width = max((len(printable(move.token.text)) for move in shown), default=0)
+    for move in shown:
         word = f"{printable(move.token.text):<{width}}"
         points = f" {100 * move.drop:+6.1f} points "
         bar = "█" * max(1, round(abs(move.drop) * WIDTH))
@@ -133,7 +134,7 @@ def _bars(sentiment: Sentiment) -> Iterable[Text]:
 
 
 def _style(drop: float, label: str) -> str:
-    if abs(drop) < WORTH_TELLING:
+    if abs(drop) < LEAST_SHOWN:
         return ""
     colour = COLOURS[label] if drop > 0 else AGAINST
     return f"bold {colour}" if abs(drop) >= STRONG else colour

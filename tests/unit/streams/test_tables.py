@@ -1,8 +1,8 @@
-"""What a terminal is shown of records that anybody may have written."""
+"""Tables in a terminal are safe, even if a record was written by an attacker."""
 
 import pytest
 
-from streams.views.output import print_findings, print_table
+from streams.views.tables import print_findings, print_table
 
 HOSTILE = '{"a\\[/x]": "[red]\x1b]0;title\x07\x00\x9b31m\u202e end\\"'
 

@@ -1,14 +1,9 @@
-"""What people are shown of a record, worked out once: the board, the card and the report say the same.
-
-Posts are hostile text: whatever comes out of one goes through `plain` before a person sees it.
-"""
+"""The content of a candidate's card, computed once for the terminal and the report."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import NamedTuple, get_args
-from urllib.parse import urlsplit
 
 from models import scoring
 from models.brand import Brand
@@ -16,32 +11,29 @@ from models.candidate import Candidate, CustomerLabel, DayCounts, Profile, State
 from models.rules import Component, Rules
 
 STATES: tuple[State, ...] = ("candidate", "accepted", "watch", "cooled", "declined")
-"""in the order in which a person cares"""
+"""in the order of the report"""
 SHOWN_DAYS = 90
 MEANING: Mapping[str, str] = {
-    "enthusiasm": "how surely and how strongly the opinions are positive",
-    "volume": "how many positive posts, recent ones more",
-    "customer": "how sure it is that this is a customer",
-    "reach": "how well the followers fit the wanted size",
-    "engagement": "how much the audience reacts, beside what is usual",
-    "niche": "how well the themes fit the brand's",
-    "closeness": "how often comments are answered",
-    "authenticity": "what the signs against a real fan leave of the score",
+    "enthusiasm": "how positive the opinions are, and how certain that is",
+    "volume": "number of positive posts; recent posts count more",
+    "customer": "how certain it is that the author is a customer",
+    "reach": "how well the number of followers fits the wanted size",
+    "engagement": "reactions to the posts, compared with accounts of this size",
+    "niche": "how well the author's topics fit the brand",
+    "closeness": "how often the author answers comments",
+    "authenticity": "share of the score that is left after signs against a real fan",
 }
 _NO_POSTS = DayCounts(positive=0, neutral=0, negative=0)
-_SPACE = re.compile(r"\s+")
-_JOINERS = "\u200c\u200d"
-_MOST_MARKS = 4
-"""combining marks on one letter: no script needs more, and a tower of them covers its neighbours"""
 _SURE: tuple[CustomerLabel, ...] = get_args(CustomerLabel)
-"""the surest first"""
+"""the most certain first"""
 
 
 class Part(NamedTuple):
     """One factor of a score. `value` (0..1) is null when it is not known.
 
-    `share` is the component's part of the weights of all known ones (0..1); null when it does not count,
-    or when the settings in force are not those that judged. `lost` are the points its being below 1 costs.
+    `share` (0..1) is the component's weight divided by the weights of all known components. It is null for
+    a component that does not count, and when the score was made by other settings. `lost` is the number of
+    points that a value of 1 would add.
     """
 
     name: str
@@ -51,12 +43,12 @@ class Part(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        """What the factor measures."""
+        """The quantity that the factor measures."""
         return MEANING.get(self.name, "")
 
 
 def parts(candidate: Candidate, rules: Rules) -> list[Part]:
-    """The components of a score in their usual order, then authenticity if a rule fired."""
+    """Return the components of a score in their usual order, then authenticity if a rule fired."""
     names: tuple[Component, ...] = get_args(Component)
     shares: dict[Component, float] = {}
     if candidate.model_version == rules.model_version:
@@ -72,14 +64,14 @@ def parts(candidate: Candidate, rules: Rules) -> list[Part]:
 
 
 def last_days(days: Mapping[str, DayCounts], last: str, n: int = SHOWN_DAYS) -> list[tuple[str, DayCounts]]:
-    """Each of the `n` days up to and including `last` (`YYYY-MM-DD`), oldest first, also without posts."""
+    """Return the `n` days up to and including `last` (`YYYY-MM-DD`), oldest first, days without posts too."""
     end = date.fromisoformat(last)
     names = ((end - timedelta(days=back)).isoformat() for back in reversed(range(n)))
     return [(name, days.get(name, _NO_POSTS)) for name in names]
 
 
 def summed(days: Iterable[tuple[str, DayCounts]]) -> DayCounts:
-    """The posts of several days together."""
+    """Return the sum of several days' posts."""
     counts = [count for _, count in days]
     return DayCounts(
         positive=sum(count.positive for count in counts),
@@ -89,39 +81,39 @@ def summed(days: Iterable[tuple[str, DayCounts]]) -> DayCounts:
 
 
 def missing(candidate: Candidate, profile: Profile | None, rules: Rules) -> list[str]:
-    """What keeps a watched author from being a candidate and is not among the watch-outs.
+    """Return the conditions that a watched author does not meet, besides the watch-outs.
 
-    Nothing for other states, and nothing when the settings in force are not those that judged.
+    The list is empty for other states, and when the score was made by other settings.
     """
     if candidate.state != "watch" or candidate.model_version != rules.model_version:
         return []
     limits, require = rules.thresholds, rules.customers.require
     found = []
     if candidate.tier.followers is None:
-        found.append("Followers are not known, so nobody can tell whether the size is wanted")
+        found.append("The number of followers is not known")
     label = candidate.customer.label
     if label != "unknown" and _SURE.index(label) > _SURE.index(require):
-        found.append(f"Is a {label} customer; {require} is needed")
+        found.append(f"A {label} customer; a {require} customer is required")
     if candidate.score < limits.enter_score:
-        found.append(f"The score of {candidate.score} is below the {limits.enter_score:g} that is needed")
+        found.append(f"A score of {candidate.score}; {limits.enter_score:g} is required")
     if profile is not None:
         praises = profile.counts.praises
         if praises < limits.positive_posts:
-            found.append(f"Only {praises} clearly positive posts; {limits.positive_posts} are needed")
+            found.append(f"{praises} clearly positive posts; {limits.positive_posts} are required")
         if profile.positive_days < limits.positive_days:
-            found.append(f"Praise on only {profile.positive_days} days; {limits.positive_days} are needed")
+            found.append(f"Praise on {profile.positive_days} days; {limits.positive_days} are required")
     if not (found or candidate.watch_outs):
         found.append(
-            f"The score has not yet been {limits.enter_score:g} or more on {limits.enter_days} of the last "
+            f"A score of at least {limits.enter_score:g} on fewer than {limits.enter_days} of the last "
             f"{limits.enter_of_last} days with posts"
         )
     return found
 
 
 def surfaces(rules: Rules, brand: str, platform: str) -> re.Pattern[str]:
-    """Finds where a text names the brand: its name, aliases, products, hashtags, and handles of the platform.
+    """Return a pattern of the brand's names, aliases, products, hashtags, and handles on the platform.
 
-    Nothing is found of a brand that is not in the settings.
+    For a brand that is not in the settings the pattern matches nothing.
     """
     patterns = [
         pattern for known in rules.brands if known.name == brand for pattern in _names(known, platform)
@@ -137,29 +129,3 @@ def _names(brand: Brand, platform: str) -> list[str]:
     found += [f"#{re.escape(tag)}" for tag in tags]
     found += [f"@{re.escape(handle)}" for handle in brand.handles.get(platform, ())]
     return found
-
-
-def plain(text: str) -> str:
-    """The text on one line, without what steers a terminal or the direction of the text around it.
-
-    Controls and invisible characters go (not the joiners that scripts and emoji need), and so do combining
-    marks piled up beyond four.
-    """
-    kept: list[str] = []
-    marks = 0
-    for character in _SPACE.sub(" ", text):
-        marks = marks + 1 if unicodedata.combining(character) else 0
-        kind = unicodedata.category(character)
-        if marks > _MOST_MARKS or kind == "Cc" or (kind == "Cf" and character not in _JOINERS):
-            continue
-        kept.append("\ufffd" if kind == "Cs" else character)
-    return "".join(kept)
-
-
-def web_link(url: str | None) -> str | None:
-    """The address if it is one of the web, else null: an address from a post may be a script."""
-    try:
-        parted = urlsplit(url or "")
-    except ValueError:
-        return None
-    return url if parted.scheme in {"http", "https"} and parted.netloc else None

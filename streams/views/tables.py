@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streams.views.safe_text import printable
+
 
 class Output(StrEnum):
-    """How data is printed; `json` is JSON Lines."""
+    """The formats of data on standard output; `json` is JSON Lines."""
 
     TABLE = "table"
     JSON = "json"
@@ -39,7 +41,7 @@ def print_rows(output: Output, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def print_table(rows: list[Mapping[str, Any]]) -> None:
-    """A table on standard output; nothing at all for no rows."""
+    """Print a table; print nothing if there are no rows."""
     if not rows:
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -51,7 +53,7 @@ def print_table(rows: list[Mapping[str, Any]]) -> None:
 
 
 def print_fields(row: Mapping[str, Any]) -> None:
-    """One row on standard output, a field a line, nothing cut."""
+    """Print one row, one field per line, with nothing cut off."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
@@ -61,7 +63,7 @@ def print_fields(row: Mapping[str, Any]) -> None:
 
 
 def print_findings(findings: Iterable[tuple[str, bool, str, str]]) -> None:
-    """Checks on standard output, `(check, ok, found, fix)` each; where one is not well, the fix below it."""
+    """Print checks, each `(check, ok, found, fix)`; a fix appears below a failed check."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
@@ -74,26 +76,20 @@ def print_findings(findings: Iterable[tuple[str, bool, str, str]]) -> None:
 
 
 def out_console() -> Console:
-    """Standard output for people; wide enough for a table when it is no terminal."""
+    """Return a console for standard output, wide enough for a table when it is not a terminal."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=140)
 
 
 def reader_left() -> bool:
-    """Whether standard output is a pipe that nobody reads any more."""
+    """Return whether standard output is a pipe that its reader has closed."""
     asked = select.poll()
     asked.register(sys.stdout, 0)
     return bool(asked.poll(0))
 
 
-def printable(text: str) -> str:
-    """What a terminal may be shown: a record must not steer it. All is on one line, and every character that
-    would not be seen is a dot that is."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "·" for c in text)
-
-
 def _cell(value: Any, style: str = "") -> Text:
-    """A value as it is, never as markup."""
+    """Return a table cell that shows a value and never reads it as markup."""
     if value is None:
         return Text("-")
     if isinstance(value, bool):
