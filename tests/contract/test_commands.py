@@ -29,6 +29,9 @@ ROOT = Path(__file__).parents[2]
 README = "\n".join((ROOT / name).read_text() for name in ("README.md", "streams/README.md"))
 FOLDERS = ("deploy", "models", "nlp", "streams", "tests")
 
+MALFORMED = 30
+"""records that are rejected: one of each kind"""
+
 RUN_HERE = {
     "superfan topics list",
     "superfan topics apply",
@@ -116,7 +119,7 @@ def env(
         for name in ("customers", "posts"):
             fed = superfan("feed", str(folder / f"{name}.jsonl"), env=env)
             assert fed.returncode == 0, fed.stderr
-        feed(settings, [value for value, _ in malformed(30)])
+        feed(settings, [value for value, _ in malformed(MALFORMED)])
         wait_until_done(settings, running)
         assert running.terminate() == 0, running.said()
         levels = {json.loads(line)["level"] for line in running.log.read_text().splitlines()}
@@ -246,7 +249,7 @@ def test_the_report_is_a_page_of_the_store(env: dict[str, str], yardstick: Path,
 def test_dead_letters_are_listed_with_their_reasons(env: dict[str, str]) -> None:
     """Each bad record is there, and can be asked for by reason."""
     listed = superfan("dead-letters", "list", "-o", "json", env=env)
-    assert len(listed.stdout.splitlines()) == 26
+    assert len(listed.stdout.splitlines()) == MALFORMED
     future = superfan("dead-letters", "list", "--reason", "future", "-o", "json", env=env)
     (letter,) = map(json.loads, future.stdout.splitlines())
     assert letter["reason"] == "future"
