@@ -58,7 +58,7 @@ demo: $(VENV)/demo.stamp ## run real posts through a real Kafka and show the boa
 	@$(BIN)/superfan demo $(DEMO_ARGS)
 
 test: $(VENV)/test.stamp ## run all tests, including those on a real Kafka and a real PostgreSQL
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) $(TEST_ARGS)
 
 chaos: $(VENV)/test.stamp ## inject faults on a real Kafka and compare with an oracle, three seeds; half an hour
 	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

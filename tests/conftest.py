@@ -5,6 +5,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from streams.broker.embedded import Broker, embedded_broker
 from tests.bundled import customers, posts, yardstick
@@ -12,28 +14,35 @@ from tests.bundled import customers, posts, yardstick
 __all__ = ["customers", "posts", "yardstick"]
 
 NO_SKIP = "TEST_NO_SKIP"
-
-
 SLOWEST_FIRST = ("ops/test_live", "contract", "chaos", "integration", "judge", "ops", "property", "unit")
-"""order of the folders where several processes share the tests: no long one begins when others are done"""
-APART = ("test_facts", "test_stream", "test_trouble")
-"""files whose tests start a broker each, and may run in any process; those of other files share fixtures"""
+"""order of the folders where processes share the tests, so that no long test starts last"""
+INDEPENDENT = {"test_facts.py", "test_stream.py", "test_trouble.py"}
+"""files whose tests may run in different processes; those of any other file share fixtures"""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group and order the tests for pytest-xdist."""
-    if not os.environ.get("PYTEST_XDIST_WORKER"):
-        return
-    root = Path(__file__).parent
-    for item in items:
-        if item.path.stem not in APART:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(root))))
+class _FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each process of pytest-xdist whole files, in the order of the collection."""
 
-    def turn(item: pytest.Item) -> int:
-        name = str(item.path.relative_to(root))
-        return next(n for n, folder in enumerate((*SLOWEST_FIRST, "")) if name.startswith(folder))
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if Path(file).name in INDEPENDENT else file
 
-    items.sort(key=turn)
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Return the scheduler that `pytest -n` uses."""
+    config.option.loadscopereorder = False
+    return _FileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the slowest tests where processes share them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    name = str(item.path.relative_to(Path(__file__).parent))
+    return next(n for n, start in enumerate((*SLOWEST_FIRST, "")) if name.startswith(start))
 
 
 @pytest.hookimpl(wrapper=True)
