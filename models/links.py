@@ -5,7 +5,7 @@ names places (author ids and handles); an author, with each new handle, claims i
 keyed by author and may be sent any number of times.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from models.facts import (
     CustomerLink,
     ErasureAsked,
     FeedbackGiven,
+    HandleClaimed,
     HandleNamed,
 )
 from models.post import author_key
@@ -98,6 +99,13 @@ def update_handle(state: HandleState, key: str, fact: AnyHandleFact, offset: int
         for author in state.authors
         for cid, c in sorted(state.customers.items())
     )
+
+
+def claim_facts(author: str, handles: Iterable[str]) -> tuple[Addressed, ...]:
+    """Return the facts that an author, given by its key, bears these handles."""
+    platform, _, author_id = author.partition(":")
+    claim = HandleClaimed(author_id=author_id)
+    return tuple(Addressed(handle_key(platform, handle), claim) for handle in handles)
 
 
 def feedback_fact(value: bytes, brands: Collection[str]) -> Addressed:

@@ -5,9 +5,11 @@ leaves one role disturbs no other.
 """
 
 import uuid
+from functools import partial
 
 from streams import topics
 from streams.agents.dead_letters import DeadLetters
+from streams.broker import offsets
 from streams.delivery import ReliableApp
 from streams.delivery.state import KeyedState
 from streams.roles import ROLES, Role
@@ -16,8 +18,13 @@ from streams.settings import Settings
 MAX_POLL = 1000
 
 
-def application(role: Role, settings: Settings, *states: KeyedState) -> ReliableApp:
-    """Build the application of a role, without agents yet; `states` are restored before it works."""
+def application(
+    role: Role, settings: Settings, *states: KeyedState, epochs: KeyedState | None = None
+) -> ReliableApp:
+    """Build the application of a role, without agents yet; `states` are restored before it works.
+
+    `epochs` is the one of the states that also keeps the epochs of the topics.
+    """
     worker = settings.worker
     app = ReliableApp(
         ROLES[role].group,
@@ -26,6 +33,8 @@ def application(role: Role, settings: Settings, *states: KeyedState) -> Reliable
         session=worker.session_timeout,
         bootstrap=settings.bootstrap,
         states=states,
+        epochs=epochs,
+        ask=partial(offsets.ask, settings, ROLES[role].group),
         broker=settings.broker_url,
         # Faust's own address is used to route between workers, which is not done here; unique is enough.
         canonical_url=f"http://worker-{uuid.uuid4().hex[:12]}",
@@ -58,6 +67,6 @@ def application(role: Role, settings: Settings, *states: KeyedState) -> Reliable
 
 
 def dead_letters(role: Role, settings: Settings) -> DeadLetters:
-    """Build what rejects records in a role and stops its worker when there are too many of them."""
+    """Build the dead letters of a role, with their limit."""
     limit = settings.dead_letters
     return DeadLetters(role, max_share=limit.max_share, of_last=limit.of_last)

@@ -1,4 +1,4 @@
-"""Starts a worker process: waits for the broker, checks the topics, then runs the roles."""
+"""Supervision of a worker process: waits for the broker, checks the topics, runs the roles, restarts them."""
 
 import asyncio
 import logging
@@ -20,17 +20,17 @@ from streams.shutdown import Stop
 log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 LEAVING = 10.0
-"""seconds that committing and leaving the groups may take at least"""
+"""Shortest time in seconds that committing and leaving the groups may take."""
 
 
 def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
-    """Run until told to stop, then finish what was begun, commit, leave the groups.
+    """Run until a stop is asked for, then finish what was begun, commit, leave the groups.
 
     Missing topics are created; topics that differ raise `TopicError`. When the broker goes away or
-    gave this worker up, or the store is not there at the start, everything is stopped, and started
-    anew when it is back: nothing that was not delivered was committed, so nothing is lost or
-    counted twice. A stop that hangs ends the process, with 1, after twice the drain time or a
-    little more.
+    the group removed this worker, or the store is not there at the start, everything is stopped. It
+    starts again when they are back: nothing was committed that was not delivered, so nothing is lost
+    or counted twice. Any other failure is raised. A stop that hangs, after a signal or a failure, ends
+    the process with code 1 after twice the drain time or a little more.
     """
     shadow = shadow_of(settings) if Role.PROFILE in roles else None
     # Libraries wait for a broker that went away in that moment, some of them for ever.
@@ -44,6 +44,7 @@ def run_worker(settings: Settings, roles: Sequence[Role], stop: Stop) -> None:
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     runner.run(_run(settings, roles, stop, liveness, shadow))
             except (worker.BrokerLost, Unavailable) as error:
+                stop.unlimit()
                 if not stop.asked:
                     log.warning("%s: %s; starting again when it is back", error.what, error.why)
                     time.sleep(wait := min(LONGEST_WAIT, 2 * wait))
@@ -59,11 +60,11 @@ async def _run(
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     with stop.waking(lambda: loop.call_soon_threadsafe(asked.set)):
-        await worker.run(settings, roles, stop=asked, liveness=liveness, shadow=shadow)
+        await worker.run(settings, roles, stop=asked, liveness=liveness, shadow=shadow, on_failure=stop.limit)
 
 
 def wait_for_broker(settings: Settings, liveness: Liveness) -> None:
-    """Returns when a broker answers and its topics are as they should be; waits as long as it takes."""
+    """Return when a broker answers and its topics are as they should be; wait as long as it takes."""
     wait = FIRST_WAIT
     while True:
         liveness.heartbeat()

@@ -25,20 +25,20 @@ class Topic:
     name: str
     key: str
     record: type[Record] | None
-    """null for a changelog, whose values are packed states"""
+    """None for a changelog, whose values are packed states."""
     meaning: str
     compact: bool = False
     retention_days: int | None = None
-    """null keeps records until compaction replaces them"""
+    """None keeps records until compaction replaces them."""
     min_compaction_lag_hours: int | None = None
-    """how long no record is compacted away, so that a reader sees every step of that time"""
+    """Time in which no record is compacted away, so that a reader sees every step of it."""
     internal: bool = False
-    """not part of the contract: may change with any release"""
+    """True when the topic is not part of the contract: it may change with any release."""
     tombstone: str | None = None
-    """what a null value says, where one means something"""
+    """Meaning of a null value, where it has one."""
 
     def config(self) -> dict[str, str]:
-        """The topic's settings as Kafka names them."""
+        """Return the topic's settings as Kafka names them."""
         policies = [*(["compact"] if self.compact else []), *(["delete"] if self.retention_days else [])]
         config = {
             "cleanup.policy": ",".join(policies),
@@ -62,13 +62,13 @@ AUTHOR_FACTS, HANDLE_FACTS = "superfan-author-facts", "superfan-handle-facts"
 
 POSTS = (MENTIONS, COMMENTS, HASHTAGS)
 FED = (*POSTS, CUSTOMERS, FEEDBACK, ERASURES)
-"""what people send; all others are written by workers, who trust what is on them, or by `superfan tick`"""
+"""Topics that people send to. All others are written by workers, which trust them, or by `superfan tick`."""
 
 PROFILE_APP = "superfan-profile"
 
 
 def changelog(states: str) -> str:
-    """The topic that keeps the states of this name."""
+    """Return the name of the topic that keeps these states."""
     return f"{PROFILE_APP}-{states}-changelog"
 
 

@@ -1,17 +1,16 @@
-"""Runs the applications of one or all roles until told to stop, or until one fails."""
+"""Runs the applications of one or all roles until a stop is asked for, or until one fails."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-
-from aiokafka.errors import KafkaError
 
 from models.codec import CorruptState
 from models.errors import SuperfanError
 from streams.agents.shadow import Shadow
-from streams.delivery import DeliveryError, Fenced, ReliableApp
+from streams.broker.admin import BrokerUnavailable
+from streams.delivery import ReliableApp, broker_lost
 from streams.ops import meters
 from streams.ops.liveness import HEARTBEAT, Liveness
 from streams.ops.logs import words_of
@@ -26,7 +25,7 @@ class WorkerError(SuperfanError):
 
 
 class BrokerLost(WorkerError):
-    """The worker had to stop because the broker went away: it may be run again when that is back."""
+    """The worker had to stop because the broker went away: it may run again when the broker is back."""
 
 
 async def run(
@@ -36,13 +35,15 @@ async def run(
     stop: asyncio.Event,
     liveness: Liveness | None = None,
     shadow: Shadow | None = None,
+    on_failure: Callable[[], object] = lambda: None,
 ) -> None:
     """Run roles until `stop`; then finish what was begun, commit, leave the groups.
 
-    `liveness` gets a heartbeat every second, and the reasons why a role is not ready.
+    `liveness` receives heartbeats, and the reasons why a role is not ready. Heartbeats end when an
+    application fails: a worker that hangs in its stop must not look alive. `on_failure` is called then.
 
-    Raises `WorkerError` when an application fails: nothing that was not delivered is committed,
-    and a new worker goes on from there.
+    Raise `WorkerError`, or another `SuperfanError`, when an application fails. Nothing that was not
+    delivered is committed, and a new worker goes on from there.
     """
     liveness = liveness or Liveness()
     async with AsyncExitStack() as stack:
@@ -57,6 +58,10 @@ async def run(
             failure = await _first_of(stop, apps)
         except Exception as error:
             failure = error
+        if failure is not None:
+            heartbeats.cancel()
+            on_failure()
+            log.error("The worker stops: %s", words_of(failure))
         await asyncio.gather(*(_stop(app, drain=failure is None) for app in apps))
     if failure is not None:
         raise _explained(failure) from failure
@@ -99,12 +104,14 @@ async def _start(app: ReliableApp) -> None:
 async def _stop(app: ReliableApp, *, drain: bool) -> None:
     if drain and not await app.drain_and_commit():
         log.warning("Not finished in time; what is left is processed again later", extra={"role": app.role})
+    if not drain:
+        app.delivery.forget()  # Faust would commit once more, and wait for a broker that is away
     await app.delivery.stop()
     await app.stop()
 
 
 async def _first_of(stop: asyncio.Event, apps: Sequence[ReliableApp]) -> BaseException | None:
-    """Waits for a stop (None) or for the first failure."""
+    """Return None at a stop, or the first failure."""
     stopped = asyncio.ensure_future(stop.wait())
     failed = [asyncio.ensure_future(app.failed()) for app in apps]
     await asyncio.wait([stopped, *failed], return_when=asyncio.FIRST_COMPLETED)
@@ -115,12 +122,12 @@ async def _first_of(stop: asyncio.Event, apps: Sequence[ReliableApp]) -> BaseExc
 
 
 def _explained(failure: BaseException) -> SuperfanError:
-    if isinstance(failure, SuperfanError):
-        return failure
     why = words_of(failure)
-    if isinstance(failure, KafkaError | Fenced) or (isinstance(failure, DeliveryError) and failure.passing):
+    if broker_lost(failure) or isinstance(failure, BrokerUnavailable):
         fix = "check that it is up and has room (`superfan doctor`)"
         return BrokerLost("The worker lost the broker", why, fix)
+    if isinstance(failure, SuperfanError):
+        return failure
     if isinstance(failure, CorruptState):
         fix = (
             "do not delete the changelog: keep that record, and run the version of Superfan that wrote it "

@@ -1,5 +1,6 @@
 """Run the product as its users do: processes, topics, stores."""
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaProducer
 
 from models.candidate import Candidate, Profile
@@ -21,6 +23,7 @@ from streams.broker.lag import lag
 from streams.broker.reading import records
 from streams.roles import Role
 from streams.settings import DEMO_CONFIG, Settings, WorkerSettings, load
+from streams.topics import MAX_RECORD_BYTES
 from tests.waiting import STUCK, slowdown, until_done
 
 TIME_LIMITS = ("session_timeout", "delivery_timeout", "drain_timeout")
@@ -124,6 +127,22 @@ def feed(settings: Settings, values: list[bytes], topic: str | None = None) -> N
         feeding.send(client, values, topic=topic)
     finally:
         client.close()
+
+
+def feed_with_headers(
+    settings: Settings, topic: str, records: Sequence[tuple[bytes, list[tuple[str, bytes | None]]]]
+) -> None:
+    """Send values with headers and wait until the broker has them."""
+
+    async def send() -> None:
+        # XXX kafka-python refuses a header without a value, which other clients send.
+        async with AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap, max_request_size=MAX_RECORD_BYTES
+        ) as client:
+            for value, headers in records:
+                await client.send_and_wait(topic, value, headers=headers)
+
+    asyncio.run(send())
 
 
 def feed_keyed(settings: Settings, topic: str, pairs: list[tuple[bytes, bytes | None]]) -> None:

@@ -1,16 +1,17 @@
-"""The process pool of the enrich role: text pipelines that are loaded once and kept for life."""
+"""The process pool of the enrich role: text pipelines that are loaded once and kept for the worker's life."""
 
 import asyncio
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from models.brand import Brand
 from models.rejection import Reason, Rejected
@@ -24,12 +25,14 @@ if TYPE_CHECKING:  # only the child processes load spaCy
 log = logging.getLogger(__name__)
 
 Build = Callable[[], "Enricher"]
-"""Makes the enricher inside a child; must be picklable."""
+"""Builds the enricher inside a child; must be picklable."""
 
 _ROLE = {"role": Role.ENRICH}
 
 STARTS = 3
-"""times that loading the pipelines is tried"""
+"""Attempts to load the pipelines."""
+
+T = TypeVar("T")
 
 _enricher: "Enricher | None" = None
 
@@ -57,7 +60,7 @@ def _die_with_parent() -> None:
 
 
 def _enrich(records: Sequence[Raw]) -> tuple[list[Result], float]:
-    """The results, and the seconds of work, of which the parent tells: a child exposes nothing."""
+    """Return the results, and the seconds of work: the parent exposes them, a child has no endpoint."""
     if _enricher is None:
         raise RuntimeError("the child was not started by the pool")
     return _timed(_enricher, records)
@@ -70,6 +73,20 @@ def _timed(enricher: "Enricher", records: Sequence[Raw]) -> tuple[list[Result], 
 
 def _ready() -> int:
     return os.getpid()
+
+
+async def _run(pool: ProcessPoolExecutor, function: Callable[..., T], *args: object) -> T:
+    """Run a function in a child and return its result.
+
+    The pool starts its children when work comes. They inherit the signal mask of this moment: Ctrl-C
+    reaches the whole process group, and only the parent may act on it. It stops the children in order.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        future = pool.submit(function, *args)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return await asyncio.wrap_future(future)
 
 
 class Annotators:
@@ -85,23 +102,20 @@ class Annotators:
         self._here: Enricher | None = None
         self._trial = asyncio.Lock()
         self.restarts = 0
-        """how often a broken pool was replaced"""
+        """Times that a broken pool was replaced."""
 
     async def start(self) -> None:
-        """Load the pipelines; returns when each child is ready.
+        """Load the pipelines; return when each child is ready.
 
-        Raises `BrokenProcessPool` when children die while they load, three times in a row.
+        Raise `BrokenProcessPool` when children die while they load, three times in a row.
         """
         if self._processes == 0:
             self._here = self._build()
             return
-        loop = asyncio.get_running_loop()
         for left in reversed(range(STARTS)):
             self._pool = self._new_pool(self._processes)
             try:
-                await asyncio.gather(
-                    *(loop.run_in_executor(self._pool, _ready) for _ in range(self._processes))
-                )
+                await asyncio.gather(*(_run(self._pool, _ready) for _ in range(self._processes)))
             except BrokenProcessPool:
                 if not left:
                     raise
@@ -110,16 +124,16 @@ class Annotators:
                 return
 
     def stop(self) -> None:
-        """End the children, not waiting for work that nobody will collect."""
+        """End the children; cancel work that nobody will collect."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
     async def enrich(self, records: Sequence[Raw]) -> list[Result]:
-        """One result for each record, in order.
+        """Return one result for each record, in order.
 
-        When a child dies, each batch that was in the pool is tried again alone, halved until the
-        record that kills is found: that one is rejected as `poison`, the others are unharmed.
+        When a child dies, each batch that was in the pool is tried again alone. It is halved until the
+        record that kills the child is found. That one is rejected as `poison`; the others are unharmed.
         """
         results, seconds = await self._enrich(records)
         meters.annotated(len(records), seconds)
@@ -132,7 +146,7 @@ class Annotators:
         if pool is None:
             raise RuntimeError("the pool is not running")
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, _enrich, records)
+            return await _run(pool, _enrich, records)
         except BrokenProcessPool:
             if self._pool is pool:
                 log.warning(
@@ -150,7 +164,7 @@ class Annotators:
         """Try records in a pool of their own, so that only they can be what kills it."""
         pool = self._new_pool(1)
         try:
-            results, _ = await asyncio.get_running_loop().run_in_executor(pool, _enrich, records)
+            results, _ = await _run(pool, _enrich, records)
         except BrokenProcessPool:
             if len(records) == 1:
                 return [Rejected(Reason.POISON, "the text pipeline died on this record")]

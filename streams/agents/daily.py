@@ -4,14 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from aiokafka.errors import KafkaError
-from faust.exceptions import ProducerSendError
-
 from models.record import encode
 from models.tick import TickRecord
 from models.times import day_of, iso_day
 from streams import clock, topics
-from streams.delivery import Fenced, ReliableApp
+from streams.delivery import DeliveryError, ReliableApp
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +18,9 @@ CHECK_SECONDS = 5.0
 async def run(app: ReliableApp, partitions: int, newest: Callable[[], int]) -> None:
     """Send the tick of each day that begins, as long as the application runs.
 
-    Whoever owns partition 0 sends; `newest` says which day has begun there. Two workers may send
+    The owner of partition 0 sends; `newest` returns the day that has begun there. Two workers may send
     the same day around a rebalance: the second tick changes nothing. A worker that starts in the
-    middle of a day sends that day's tick, if nobody has.
+    middle of a day sends that day's tick, unless it was sent.
     """
     sent = 0
     while not app.should_stop:
@@ -33,14 +30,12 @@ async def run(app: ReliableApp, partitions: int, newest: Callable[[], int]) -> N
             continue
         value = encode(TickRecord(day=iso_day(today)))
         try:
-            confirmed = [
-                await app.producer.send(topics.TICKS, None, value, partition, None, None)
-                for partition in range(partitions)
-            ]
-            await asyncio.gather(*confirmed)
-        except (KafkaError, ProducerSendError, Fenced) as error:
+            await asyncio.gather(
+                *(app.publish(topics.TICKS, None, value, partition) for partition in range(partitions))
+            )
+        except DeliveryError as error:
             log.warning(
-                "The day %s could not be said to have begun: %s; trying again", iso_day(today), error,
+                "The tick of %s could not be sent: %s; trying again", iso_day(today), error,
                 extra={"role": app.role, "topic": topics.TICKS},
             )  # fmt: skip
             continue

@@ -1,4 +1,4 @@
-"""Where records go that cannot be used, and when a worker stops rather than reject a whole topic."""
+"""Dead letters for records that cannot be used, and the limit at which a worker stops instead."""
 
 import logging
 import time
@@ -14,18 +14,18 @@ from streams.ops import logs, meters, metrics
 
 log = logging.getLogger(__name__)
 
-SAY_SECONDS = 10.0
-"""A reason is logged at most once in so long a time for each topic: a flood of bad records floods no log."""
+LOG_SECONDS = 10.0
+"""Shortest time between two log lines about one reason and topic: a flood of bad records floods no log."""
 
 
 class TooManyDeadLetters(SuperfanError):
-    """The share of rejected records passed its limit: more likely a bad deploy than bad records."""
+    """The share of rejected records is above its limit: more likely a bad deploy than bad records."""
 
 
 class DeadLetters:
     """Rejects records of one application and watches their share.
 
-    `max_share` is of the last `of_last` records; below that many nothing is judged.
+    `max_share` is of the last `of_last` records; the limit does not apply before there were so many.
     """
 
     def __init__(self, role: str, *, max_share: float, of_last: int) -> None:
@@ -33,29 +33,29 @@ class DeadLetters:
         self._max_share = max_share
         self._recent: deque[Reason | None] = deque(maxlen=of_last)
         self._reasons: Counter[Reason] = Counter()
-        self._unsaid: Counter[tuple[str, Reason]] = Counter()
-        self._said_at: dict[tuple[str, Reason], float] = {}
+        self._unlogged: Counter[tuple[str, Reason]] = Counter()
+        self._logged_at: dict[tuple[str, Reason], float] = {}
         metrics.DEAD_LETTER_SHARE.labels(role).set_function(self.share)
         metrics.DEAD_LETTER_LIMIT.labels(role).set(max_share)
 
     def share(self) -> float:
-        """Of the last records, as far as it is judged by now."""
+        """Return the share of dead letters among the last records; 0 before there were enough."""
         recent = self._recent
         return sum(list(self._reasons.values())) / len(recent) if len(recent) == recent.maxlen else 0.0
 
     def accept(self) -> None:
-        """A record was usable."""
+        """Count a usable record."""
         self._note(None)
 
     def reject(self, work: Work, rejection: Rejected) -> None:
         """Send the record to `dead-letters` under its own key.
 
-        Raises `TooManyDeadLetters` when the share passes the limit; the record that did is not
-        acknowledged, and neither is anything after it.
+        Raise `TooManyDeadLetters` when the share is above the limit. That record is not committed,
+        and neither is any record after it.
         """
         self._note(rejection.reason)
         meters.rejected(self._role, rejection)
-        self._say(work, rejection.reason)
+        self._log(work, rejection.reason)
         tp = work.tp
         letter = dead_letter(
             rejection,
@@ -67,15 +67,24 @@ class DeadLetters:
         )
         work.send(topics.DEAD_LETTERS, work.key, encode(letter))
 
-    def _say(self, work: Work, reason: Reason) -> None:
-        """Log a rejection, with how many like it there were since the last that was logged."""
+    def give_up(self, work: Work, error: Exception) -> None:
+        """Reject a record whose step failed, as `internal`, and log where and how. See `reject`.
+
+        The text of a foreign error is left out: it may quote the record.
+        """
+        described = logs.words_of(error)
+        log.error("A record could not be processed: %s", described, extra=work.fields)
+        self.reject(work, Rejected(Reason.INTERNAL, described))
+
+    def _log(self, work: Work, reason: Reason) -> None:
+        """Log a rejection, with the number of rejections like it since the last line."""
         like = work.tp.topic, reason
-        self._unsaid[like] += 1
+        self._unlogged[like] += 1
         now = time.monotonic()
-        if now - self._said_at.get(like, -SAY_SECONDS) >= SAY_SECONDS:
-            self._said_at[like] = now
+        if now - self._logged_at.get(like, -LOG_SECONDS) >= LOG_SECONDS:
+            self._logged_at[like] = now
             where = logs.position(work.tp.topic, work.tp.partition, work.offset, work.key)
-            fields = {"role": self._role, **where, "reason": reason, "count": self._unsaid.pop(like)}
+            fields = {"role": self._role, **where, "reason": reason, "count": self._unlogged.pop(like)}
             log.info("Sent to dead letters", extra=fields)
 
     def _note(self, reason: Reason | None) -> None:
@@ -92,5 +101,5 @@ class DeadLetters:
             raise TooManyDeadLetters(
                 f"{rejected} of the last {len(recent)} records were rejected",
                 f"most of them ({count}) as {common}; the limit is a share of {self._max_share}",
-                "read them with `superfan dead-letters list`; mend what sends them, or raise the limit",
+                "read them with `superfan dead-letters list`; fix what sends them, or raise the limit",
             )

@@ -10,7 +10,7 @@ from streams.ops import meters
 
 
 def enrich_step(annotators: Annotators, dead_letters: DeadLetters) -> BatchStep:
-    """The step of the enrich agent."""
+    """Return the step that enriches a batch of posts."""
 
     async def step(batch: list[Work]) -> None:
         results = await annotators.enrich([Raw(work.value, work.timestamp_ms) for work in batch])

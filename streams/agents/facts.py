@@ -26,7 +26,7 @@ _handles = Codec(HandleState)
 
 
 def customer_step(customers: KeyedState, dead_letters: DeadLetters) -> Step:
-    """A customer record, or by null its deletion, under its customer id."""
+    """Return the step for a customer record, or by null its deletion, under its customer id."""
 
     def step(work: Work) -> None:
         try:
@@ -37,7 +37,7 @@ def customer_step(customers: KeyedState, dead_letters: DeadLetters) -> Step:
         dead_letters.accept()
         key = customer_id.encode()
         state = _customers.unpack(customers.read(work.tp.partition, key))
-        facts = update_customer(state, customer_id, customer, work.offset)
+        facts = update_customer(state, customer_id, customer, work.position)
         customers.write(work, key, _customers.pack(state))
         _send(work, facts)
 
@@ -45,12 +45,12 @@ def customer_step(customers: KeyedState, dead_letters: DeadLetters) -> Step:
 
 
 def handle_step(handles: KeyedState) -> Step:
-    """Someone names a handle, or goes by it. Our own records: none is bad."""
+    """Return the step for customers that name a handle, and authors that bear it: our own records."""
 
     def step(work: Work) -> None:
         key = work.key or b""
         state = _handles.unpack(handles.read(work.tp.partition, key))
-        facts = update_handle(state, key.decode(), decode_handle_fact(work.value or b""), work.offset)
+        facts = update_handle(state, key.decode(), decode_handle_fact(work.value or b""), work.position)
         handles.write(work, key, _handles.pack(state))
         _send(work, facts)
 
@@ -58,7 +58,7 @@ def handle_step(handles: KeyedState) -> Step:
 
 
 def feedback_step(brands: Collection[str], dead_letters: DeadLetters) -> Step:
-    """A marketer's decision; a null is only the compaction of an old one and says nothing."""
+    """Return the step for a marketer's decision. A null is the compaction of an old one, and ignored."""
 
     def step(work: Work) -> None:
         if work.value is not None:
@@ -68,7 +68,7 @@ def feedback_step(brands: Collection[str], dead_letters: DeadLetters) -> Step:
 
 
 def erasure_step(dead_letters: DeadLetters) -> Step:
-    """A person's wish to be forgotten."""
+    """Return the step for a person's wish to be forgotten."""
     return lambda work: _forward(work, erasure_fact, dead_letters)
 
 

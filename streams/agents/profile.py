@@ -7,9 +7,9 @@ from models.author import AuthorState
 from models.codec import Codec
 from models.counted_post import counted_post
 from models.events import CountedPost, Event, Position, Tick
-from models.facts import HandleClaimed, decode_author_fact
+from models.facts import decode_author_fact
 from models.fold import Fold
-from models.links import handle_key
+from models.links import claim_facts
 from models.outcome import Outcome
 from models.post import author_key
 from models.record import encode
@@ -18,14 +18,14 @@ from models.tick import Clock, decode_tick
 from streams import topics
 from streams.agents.dead_letters import DeadLetters
 from streams.agents.shadow import Shadow
-from streams.delivery import LongStep, Step, Work
+from streams.delivery import STOPPING, LongStep, Step, Work, all_or_nothing
 from streams.delivery.state import KeyedState
 from streams.ops import meters
 
 SLICE = 100
-"""authors that a tick ages at once: other records wait some ten milliseconds"""
+"""Authors that a tick ages at once: other records wait for some ten milliseconds."""
 UNCONFIRMED = 2000
-"""records of a tick that may be on their way"""
+"""Records of a tick that may be on their way at once."""
 CLOCK_KEY = b"day"
 
 _codec = Codec(AuthorState)
@@ -33,7 +33,7 @@ _clock = Codec(Clock)
 
 
 class Authors:
-    """What is kept of authors: applies events and sends what comes of them."""
+    """The states of authors: applies events to them and sends the outcomes."""
 
     def __init__(
         self, states: KeyedState, clock: KeyedState, fold: Fold, shadow: Shadow | None = None
@@ -44,15 +44,15 @@ class Authors:
         self._shadow = shadow
 
     def today(self, partition: int) -> Clock:
-        """The day that has begun for a partition."""
+        """Return the day that has begun for a partition."""
         return _clock.unpack(self._clock.read(partition, CLOCK_KEY))
 
     def begin_day(self, work: Work, clock: Clock) -> None:
-        """Let a day begin for the partition of the work."""
+        """Store the day that begins for the partition of the work."""
         self._clock.write(work, CLOCK_KEY, _clock.pack(clock))
 
     def apply(self, work: Work, key: bytes, event: Event) -> AuthorState:
-        """Fold an event into an author's state, store it and publish; returns the state."""
+        """Fold an event into an author's state, store it and publish; return the state."""
         state = _codec.unpack(self.states.read(work.partition, key))
         author = key.decode()
         position = Position(work.tp.topic, work.offset)
@@ -68,14 +68,14 @@ class Authors:
         return state
 
     def forget_if_spent(self, work: Work, key: bytes) -> None:
-        """Delete a state of which nothing is left that could matter."""
+        """Delete a state in which nothing is left that could matter."""
         held = self.states.read(work.partition, key)
         if held is not None and self.fold.spent(_codec.unpack(held)):
             self.states.write(work, key, None)
 
 
 def enriched_step(authors: Authors, dead_letters: DeadLetters) -> Step:
-    """Counts a post."""
+    """Return the step that counts a post."""
 
     def step(work: Work) -> None:
         try:
@@ -90,7 +90,7 @@ def enriched_step(authors: Authors, dead_letters: DeadLetters) -> Step:
 
 
 def fact_step(authors: Authors) -> Step:
-    """Takes note of a customer, of feedback, of an erasure. Facts are our own records: none is bad."""
+    """Return the step for customers, feedback and erasures by author: our own records."""
 
     def step(work: Work) -> None:
         authors.apply(work, work.key or b"", decode_author_fact(work.value or b""))
@@ -99,11 +99,23 @@ def fact_step(authors: Authors) -> Step:
 
 
 def tick_step(authors: Authors, dead_letters: DeadLetters) -> LongStep:
-    """Lets a day begin for every author of the partition, in slices between other records.
+    """Return the step that starts a day for every author of the partition, in slices between other records.
 
-    Silent authors decay; of those who have nothing left, tombstones are published, and when these
-    are delivered, their states are deleted.
+    Inactive authors decay. When the tombstones of an author who has nothing left are delivered, the
+    state is deleted. An author whose state cannot be aged is left as it is, and named by a dead letter
+    of the tick.
     """
+
+    def age(work: Work, key: bytes, tick: Tick) -> bool:
+        """Age one author; return True when nothing is left of it."""
+        try:
+            with all_or_nothing(work):
+                return authors.fold.spent(authors.apply(work, key, tick))
+        except STOPPING:
+            raise
+        except Exception as error:
+            dead_letters.give_up(work, error)
+            return False
 
     async def step(work: Work) -> bool:
         try:
@@ -113,19 +125,19 @@ def tick_step(authors: Authors, dead_letters: DeadLetters) -> LongStep:
             return True
         dead_letters.accept()
         clock = authors.today(work.partition)
-        if work.offset >= clock.version:
+        if work.position >= clock.version:
             if day <= clock.day:
                 return True  # this day has begun long ago
-            authors.begin_day(work, Clock(work.offset + 1, day))
+            authors.begin_day(work, Clock(work.position + 1, day))
         spent = []
         for slice_ in batched(authors.states.keys(work.partition), SLICE):
             for key in slice_:
-                if authors.fold.spent(authors.apply(work, key, Tick(day))):
+                if age(work, key, Tick(day)):
                     spent.append(key)
             await asyncio.sleep(0)  # other records have their turn
-            if not await work.delivered_but(UNCONFIRMED):
+            if not await work.wait_for_pending(UNCONFIRMED):
                 return False
-        if not await work.delivered_but(0):
+        if not await work.wait_for_pending(0):
             return False
         for key in spent:
             authors.forget_if_spent(work, key)
@@ -152,10 +164,8 @@ def _publish(work: Work, author: str, outcome: Outcome) -> None:
         work.send(topics.PROFILES, gone.encode(), None)
     for gone in outcome.candidate_tombstones:
         work.send(topics.CANDIDATES, gone.encode(), None)
-    platform, _, author_id = author.partition(":")
-    for handle in outcome.handle_claims:
-        claim = HandleClaimed(author_id=author_id)
-        work.send(topics.HANDLE_FACTS, handle_key(platform, handle).encode(), encode(claim))
+    for key, claim in claim_facts(author, outcome.handle_claims):
+        work.send(topics.HANDLE_FACTS, key.encode(), encode(claim))
 
 
 def batched(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,10 +91,15 @@ class Broker:
 
 @contextmanager
 def embedded_broker(
-    data_dir: Path, *, port: int = 0, console: Console | None = None, cache: Path | None = None
+    data_dir: Path,
+    *,
+    port: int = 0,
+    console: Console | None = None,
+    cache: Path | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> Iterator[Broker]:
     """A broker for the length of a `with` block; port 0 takes a free one. Raises `BrokerError`."""
-    broker = start(data_dir, port=port, console=console, cache=cache)
+    broker = start(data_dir, port=port, console=console, cache=cache, properties=properties)
     try:
         yield broker
     finally:
@@ -102,7 +107,12 @@ def embedded_broker(
 
 
 def start(
-    data_dir: Path, *, port: int = 0, console: Console | None = None, cache: Path | None = None
+    data_dir: Path,
+    *,
+    port: int = 0,
+    console: Console | None = None,
+    cache: Path | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> Broker:
     """Start a broker and return when it answers. On Linux it ends with the thread that called this, even if
     that is killed: call it from one that lives as long as the broker should, such as the main one.
@@ -117,7 +127,7 @@ def start(
     _check_port(port)
     data_dir = data_dir.resolve()
     with _only_one(data_dir) as lock:
-        _prepare(data_dir, port)
+        _prepare(data_dir, port, properties or {})
         began = time.monotonic()
         # The folder is the working directory: no path that could need quoting gets into Kafka's settings.
         options: dict[str, Any] = {
@@ -192,7 +202,7 @@ def _only_one(data_dir: Path) -> Iterator[int]:
         yield lock.fileno()
 
 
-def _prepare(data_dir: Path, port: int) -> None:
+def _prepare(data_dir: Path, port: int, properties: Mapping[str, str]) -> None:
     """Write the broker's settings, and empty its log."""
     controller = _free_port(other_than=port)
     settings = {
@@ -215,6 +225,7 @@ def _prepare(data_dir: Path, port: int) -> None:
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "log.cleaner.dedupe.buffer.size": str(16 * 2**20),
+        **properties,
     }
     try:
         if shutil.disk_usage(data_dir).free < MIN_FREE_BYTES:

@@ -1,5 +1,7 @@
 """`superfan topics`: show, create and check the topics."""
 
+from typing import Annotated
+
 import typer
 
 from streams.commands import options
@@ -70,3 +72,27 @@ def topics_apply() -> None:
     for name in created:
         talk.print(f"created {name}")
     talk.print(f"{len(created)} topics created, the others are as they should be.")
+
+
+@app.command("accept")
+def topics_accept(
+    topic: Annotated[str, typer.Argument(help="A topic that was made anew, or lost records.")],
+) -> None:
+    """Let the roles that read a topic begin its new log, after a worker stopped because of it.
+
+    Their committed offsets are set to the beginning of the log. Stop all workers of these roles first.
+    Records of the old log that no role had read are lost.
+
+    Examples:
+
+    - `superfan topics accept mentions`
+    """
+    from streams.broker import offsets
+
+    for one in offsets.accept(options.settings(), topic):
+        before = "nothing" if one.committed is None else f"offset {one.committed}"
+        talk.print(
+            f"{one.topic}, partition {one.partition}: role {one.role} goes on at offset {one.begin}, "
+            f"{before} was committed"
+        )
+    talk.print("Start the workers again.")

@@ -1,10 +1,10 @@
-"""Keyed state: what the agents remember, per partition, in memory, with a changelog on Kafka.
+"""Keyed state of the agents: in memory, per partition, with a changelog on Kafka.
 
 A state belongs to the key of a record and lives in the partition of that record. The changelog
-topic has as many partitions as the topics the agents read, so whoever is given a partition of
-those finds everything it needs in the partition of the same number.
+topic has as many partitions as the topics the agents read. So a worker finds all states of a
+partition in the changelog partition of the same number.
 
-Faust's own tables are not used: their recovery reads about 70,000 records a second one by one,
+Faust's own tables are not used. Their recovery reads about 70,000 records a second one by one. It
 goes on when a record cannot be applied, and keeps the states of partitions that others owned in
 between. `restore` reads whole batches and stops at the first record it does not understand.
 """
@@ -13,6 +13,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -23,21 +24,21 @@ from streams.ops import logs, metrics
 log = logging.getLogger(__name__)
 
 BATCH = 10_000
-"""records taken over at once: the loop is held for some milliseconds"""
+"""Records applied at once: the loop is blocked for some milliseconds."""
 FETCH_BYTES = 8 * 2**20
 POLL_MS = 1000
 PROGRESS_SECONDS = 10.0
 
 
 class Writer(Protocol):
-    """The work on one record: it owns a partition and delivers what is sent for it."""
+    """The work on one record, as far as a state needs it."""
 
     @property
     def partition(self) -> int:
         """The partition of the record."""
 
-    def store(self, topic: str, key: bytes, value: bytes | None) -> None:
-        """Queue the record of a state for delivery, before anything that is sent after it."""
+    def store(self, topic: str, key: bytes, value: bytes | None, undo: Callable[[], None]) -> None:
+        """Queue the record of a state for delivery; call `undo` if the step then fails."""
 
 
 class KeyedState:
@@ -52,19 +53,20 @@ class KeyedState:
         self._states: dict[int, dict[bytes, bytes]] = defaultdict(dict)
         self._bytes: dict[int, int] = defaultdict(int)
         self.stale_refused = 0
-        """older states that recovery found behind newer ones, from a worker that had lost a partition"""
+        """Older states that recovery found behind newer ones, from a worker that had lost the partition."""
 
     def read(self, partition: int, key: bytes) -> bytes | None:
-        """The packed state of a key, or None."""
+        """Return the packed state of a key, or None."""
         return self._states[partition].get(key)
 
     def write(self, work: Writer, key: bytes, value: bytes | None) -> None:
         """Replace (or, by None, delete) a state, and queue its changelog record."""
-        self._put(work.partition, key, value)
-        work.store(self.changelog, key, value)
+        undo = partial(self.keep, work.partition, key, self.read(work.partition, key))
+        self.keep(work.partition, key, value)
+        work.store(self.changelog, key, value, undo)
 
     def keys(self, partition: int) -> list[bytes]:
-        """The keys held for a partition, as they are now."""
+        """Return the keys held for a partition."""
         return list(self._states[partition])
 
     def __len__(self) -> int:
@@ -77,19 +79,19 @@ class KeyedState:
 
     @property
     def name(self) -> str:
-        """What is kept, in one word."""
+        """The last word of the changelog's name, for metrics."""
         return self.changelog.removesuffix("-changelog").rpartition("-")[2]
 
     def forget(self, kept: Collection[int] = ()) -> None:
-        """Drop the states of all partitions but those kept: from now on they age."""
+        """Drop the states of all partitions but those kept: another worker may change them from now on."""
         for partition in [p for p in self._states if p not in kept]:
             del self._states[partition]
             self._bytes.pop(partition, None)
 
     def take(self, partition: int, records: Iterable[ConsumerRecord]) -> None:
-        """Recovery: take each record, in order, unless a newer state is there.
+        """Apply changelog records in order, and refuse a state that is older than the one held.
 
-        Raises `CorruptState`, which names its place, for a record that is no state.
+        Raise `CorruptState`, with topic, partition and offset, for a record that is no state.
         """
         states = self._states[partition]
         grown = 0
@@ -113,20 +115,21 @@ class KeyedState:
                     grown += len(value) - len(held)
                 states[key] = value
         except CorruptState as error:
-            place = f"{self.changelog}, partition {partition}, offset {offset}"
-            raise CorruptState(f"{place}: {error}") from error
+            where = f"{self.changelog}, partition {partition}, offset {offset}"
+            raise CorruptState(f"{where}: {error}") from error
         self._bytes[partition] += grown
         if refused:
             self._refuse(partition, refused)
 
     def _refuse(self, partition: int, records: Sequence[ConsumerRecord]) -> None:
-        """Count older states and say where the last of them stands."""
+        """Count older states and log the position of the last one."""
         self.stale_refused += len(records)
         metrics.STALE_STATES.labels(self.name).inc(len(records))
         where = logs.position(self.changelog, partition, records[-1].offset, records[-1].key)
         log.warning("Older states refused", extra={"role": "profile", **where, "count": len(records)})
 
-    def _put(self, partition: int, key: bytes, value: bytes | None) -> None:
+    def keep(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Replace (or, by None, delete) a state in memory, without a changelog record."""
         states = self._states[partition]
         held = states.pop(key, None) if value is None else states.get(key)
         before = 0 if held is None else len(key) + len(held)
@@ -137,7 +140,7 @@ class KeyedState:
 
 
 class Restored(NamedTuple):
-    """What a recovery did."""
+    """The number of records that a recovery read, and the time it took."""
 
     records: int
     seconds: float
@@ -150,12 +153,12 @@ async def restore(
     bootstrap: Sequence[str],
     wanted: Callable[[], bool],
 ) -> Restored | None:
-    """Fill the partitions of states from their changelogs, up to the ends of when this began.
+    """Fill the partitions of states from their changelogs, up to their ends at the call.
 
-    Returns None when it was no longer `wanted` in the middle; what was filled must then be
-    forgotten. Raises `KafkaError` when the broker is away, `CorruptState` for a damaged record.
+    Return None when `wanted` turned False meanwhile: what was filled must then be forgotten. Raise
+    `KafkaError` when the broker is away, `CorruptState` for a damaged record.
     """
-    began = told = time.monotonic()
+    began = logged = time.monotonic()
     by_topic = {state.changelog: state for state in states}
     consumer = AIOKafkaConsumer(
         bootstrap_servers=list(bootstrap),
@@ -187,8 +190,8 @@ async def restore(
             finished = {tp for tp in unread if await consumer.position(tp) >= ends[tp]}
             unread -= finished
             consumer.pause(*finished)
-            if time.monotonic() - told > PROGRESS_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - logged > PROGRESS_SECONDS:
+                logged = time.monotonic()
                 log.info("Recovering: %d of at most %d records read", done, total, extra={"role": "profile"})
     finally:
         await consumer.stop()

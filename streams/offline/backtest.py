@@ -21,15 +21,15 @@ from models.counted_post import counted_post
 from models.customer import decode_customer
 from models.dead_letter import DeadLetter, dead_letter
 from models.events import Event, Position, Tick
-from models.facts import HandleClaimed, HandleFact
+from models.facts import HandleFact
 from models.fold import Fold
 from models.links import (
     Addressed,
     CustomerState,
     HandleState,
+    claim_facts,
     erasure_fact,
     feedback_fact,
-    handle_key,
     update_customer,
     update_handle,
 )
@@ -188,9 +188,7 @@ class Backtest:
             return
         self.counts.counted += 1
         self._authors[author] = _codec.pack(state)
-        platform, _, author_id = author.partition(":")
-        for handle in outcome.handle_claims:
-            self._send((Addressed(handle_key(platform, handle), HandleClaimed(author_id=author_id)),))
+        self._send(claim_facts(author, outcome.handle_claims))
 
     def _send(self, facts: Iterable[Addressed]) -> None:
         for key, fact in facts:

@@ -1,4 +1,4 @@
-"""The one table of roles: what scales apart, its consumer group, what it reads and sends."""
+"""The one table of roles, with the consumer group, inputs and outputs of each."""
 
 from dataclasses import dataclass
 from enum import StrEnum

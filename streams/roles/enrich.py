@@ -19,12 +19,14 @@ async def build(settings: Settings, stack: AsyncExitStack) -> ReliableApp:
     stack.callback(annotators.stop)
     await annotators.start()
     app = application(Role.ENRICH, settings)
+    letters = dead_letters(Role.ENRICH, settings)
     batch_agent(
         app,
         topics.POSTS,
-        enrich_step(annotators, dead_letters(Role.ENRICH, settings)),
+        enrich_step(annotators, letters),
+        letters.give_up,
         size=settings.worker.batch,
         linger=0.01,
-        side_by_side=max(1, processes) + 1,  # one batch waits while each process works
+        concurrency=max(1, processes) + 1,  # one batch waits while each process works
     )
     return app

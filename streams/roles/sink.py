@@ -20,14 +20,16 @@ async def build(settings: Settings, stack: AsyncExitStack) -> ReliableApp:
     stack.callback(store.close)
     await asyncio.to_thread(store.migrate)
     app = application(Role.SINK, settings)
-    sink = Sink(store, dead_letters(Role.SINK, settings))
+    letters = dead_letters(Role.SINK, settings)
+    sink = Sink(store, letters)
     app.missing = lambda: None if sink.away is None else f"{sink.away.what}: {sink.away.why}"
     batch_agent(
         app,
         (topics.PROFILES, topics.CANDIDATES),
         sink.step,
+        letters.give_up,
         size=BATCH,
         linger=0.02,
-        side_by_side=1,  # one writer: the order of a partition is the order in the database
+        concurrency=1,  # one writer: the order of a partition is the order in the database
     )
     return app

@@ -61,6 +61,7 @@ RUN_HERE = {
 RUN_ELSEWHERE = {
     "superfan dead-letters replay": "tests/integration/test_dead_letters.py",
     "superfan exporter": "tests/ops/test_live.py",
+    "superfan topics accept TOPIC": "tests/integration/test_no_dead_role.py",
     "make demo": "tests/integration/test_demo.py",
     "superfan demo": "tests/integration/test_demo.py",
     "make test": "every run of the tests",
@@ -597,6 +598,7 @@ def test_the_broker_command_runs_until_it_is_stopped(tmp_path: Path) -> None:
         "topics",
         "topics list",
         "topics apply",
+        "topics accept",
         "worker",
         "feed",
         "lag",

@@ -107,6 +107,11 @@ def test_what_was_never_committed_is_read_again_after_a_rebalance(
     assert set(begun[20:]) == set(begun[:20])
 
 
+def give_up(_: delivery.Work, error: Exception) -> None:
+    """Fail the test: no record of these tests may fail."""
+    raise error
+
+
 async def start(settings: Settings, step: delivery.Step, folder: Path) -> delivery.ReliableApp:
     """A worker of an application of its own that runs a step for each record of `late`."""
     app = delivery.ReliableApp(
@@ -114,6 +119,7 @@ async def start(settings: Settings, step: delivery.Step, folder: Path) -> delive
         window=100,
         drain_timeout=1.0,
         session=stretched(6.0),
+        broker_request_timeout=2 * stretched(6.0) + 60,
         bootstrap=settings.bootstrap,
         broker=settings.broker_url,
         canonical_url=f"http://worker-{uuid.uuid4().hex}",
@@ -129,7 +135,7 @@ async def start(settings: Settings, step: delivery.Step, folder: Path) -> delive
         broker_heartbeat_interval=0.2,
         consumer_auto_offset_reset="earliest",
     )
-    delivery.agent(app, "late", step)
+    delivery.agent(app, "late", step, give_up)
     app.finalize()
     app.in_worker = True
     await app.start()

@@ -139,12 +139,12 @@ def test_a_wait_for_confirmations_ends_with_the_assignment() -> None:
         for number in range(3):
             work.send("out", b"k", b"%d" % number)
         await settle()
-        waiting = asyncio.ensure_future(work.delivered_but(1))
+        waiting = asyncio.ensure_future(work.wait_for_pending(1))
         await producer.confirm("out:0")
         assert not waiting.done()
         await producer.confirm("out:1")
         assert await waiting
-        waiting = asyncio.ensure_future(work.delivered_but(0))
+        waiting = asyncio.ensure_future(work.wait_for_pending(0))
         await settle()
         draining = asyncio.ensure_future(delivery.drain(0.01))
         assert await waiting is False

@@ -4,7 +4,8 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from streams.delivery import ReliableApp, _Restoring
+from streams.delivery import ReliableApp
+from streams.delivery.faust import Recovery
 
 
 class Around:
@@ -15,7 +16,7 @@ class Around:
 
     def __init__(self, *, rebalance_while: str = "") -> None:
         self.done: list[str] = []
-        self.rebalancing_count = self.entered = 3
+        self.rebalancing_count = self.rebalances_assigned = 3
         self.consumer_generation_id = 7
         self._rebalance_while = rebalance_while
         self.consumer = SimpleNamespace(
@@ -47,7 +48,7 @@ class Around:
         recovery: Any = SimpleNamespace(
             app=self, tables=self.tables, completed=SimpleNamespace(set=self._note("completed")), _wait=within
         )
-        asyncio.run(_Restoring._resume_streams(recovery, 7))
+        asyncio.run(Recovery._resume_streams(recovery, 7))
         return self.done
 
     def _note(self, what: str) -> Any:
