@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nlp.training import corpora
@@ -41,7 +42,7 @@ def written(folder: Path) -> Path:
     return folder
 
 
-def _rows(file: Path, rows: list[dict[str, object]]) -> None:
+def _rows(file: Path, rows: Sequence[Mapping[str, object]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

@@ -60,9 +60,9 @@ def test_keys_ignore_spelling() -> None:
 
 def test_rows_are_clean(data: Path) -> None:
     """Escaped characters are decoded, and irrelevant rows are left out."""
-    texts = [text for part in ("train", "dev") for text in _texts(data, part)["overall"]]  # type: ignore[arg-type]
+    texts = [text for part in ("train", "dev") for text in _texts(data, part)["overall"]]
     assert 'it’s "ok"' in texts
-    entity = [row for part in ("train", "dev") for row in corpora.targeted(data, part)["entity"]]  # type: ignore[arg-type]
+    entity = [row for part in ("train", "dev") for row in corpora.targeted(data, part)["entity"]]
     assert len(entity) == sum(i % 7 != 0 for i in range(200))
 
 

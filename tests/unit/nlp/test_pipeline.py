@@ -166,8 +166,9 @@ def test_a_large_catalogue_costs_little(annotator: Annotator) -> None:
 def test_probabilities_are_four_decimals_that_sum_to_one(texts: list[str], annotator: Annotator) -> None:
     """All probabilities have four decimals and sum to 1, and the label has the largest one."""
     for annotation in annotator.annotate(TextIn(" ".join(texts), "x", targets=("the",)) for _ in range(2)):
-        mentions = (*annotation.brands, *annotation.targets)
-        for opinion in (annotation.sentiment, *(mention.sentiment for mention in mentions)):
+        of_brands = [mention.sentiment for mention in annotation.brands]
+        of_targets = [mention.sentiment for mention in annotation.targets]
+        for opinion in (annotation.sentiment, *of_brands, *of_targets):
             shares = opinion.probabilities
             assert pytest.approx(1.0, abs=1e-9) == sum(shares.values())
             assert list(shares.values()) == [round(share, 4) for share in shares.values()]
