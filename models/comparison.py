@@ -1,12 +1,12 @@
-"""How two judgements of one author differ, and what made the difference. Pure.
+"""Differences between two judgements of one author, and the settings that caused them.
 
-`before` is the judgement by the rules in force, `after` that by other rules. Exchanging the two
-exchanges "enters" and "leaves" and turns the sign of every number.
+`before` is the judgement by the current rules, `after` that by other rules. Swapping the two swaps
+"enters" and "leaves" and flips the sign of every number.
 
-Which setting made a difference is not guessed but tried: each setting that differs is switched alone,
-forth in the rules in force and back in the other ones, and the author is judged again. How many points
-each component gave or took is exact: the score is a product, its logarithm a sum, and the logarithmic
-mean of both scores turns shares of that sum into points (B. W. Ang's LMDI, 2004).
+Causes are found by trying: each setting that differs is switched alone, in the current rules and back in
+the other rules, and the author is judged again. The points of each component are exact: the score is a
+product, so its logarithm is a sum. The logarithmic mean of both scores turns shares of that sum into
+points (LMDI, B. W. Ang 2004).
 """
 
 import math
@@ -20,27 +20,27 @@ from models.record import Record
 from models.rules import Rules
 
 Change = Literal["agree", "enters", "leaves", "moves"]
-"""What becomes of an author under the other rules: comes on the board, goes, has another score or state."""
+"""An author under the other rules: promoted to the board, demoted from it, or with another score or state."""
 BoardChange = Literal["agree", "enters", "leaves"]
 ON_BOARD = frozenset({"candidate", "accepted"})
 SECTIONS = ("weights", "tiers", "customers", "thresholds")
-"""of the rules: what judges"""
+"""sections of the rules that judge"""
 LEAST_POINTS = 0.05
-"""what is less is 0 with one decimal"""
+"""smaller differences are left out: with one decimal they are 0"""
 
 Judge = Callable[[Rules], Verdict | None]
-"""Judges one author by any rules; null where nothing is counted."""
+"""Judges one author by the given rules; returns None if nothing is counted."""
 
 
 class Side(Record, frozen=True):
-    """One of the two judgements; both null where there is no profile."""
+    """One of the two judgements; both fields are null if there is no profile."""
 
     state: State | Literal["none"] | None
     score: float | None
 
 
 class Cause(Record, frozen=True):
-    """A setting, or a component of the score, and its part in the difference."""
+    """A setting or a component of the score, and its part in the difference."""
 
     code: str
     text: str
@@ -49,8 +49,8 @@ class Cause(Record, frozen=True):
 class Difference(Record, frozen=True):
     """One author about one brand, judged differently.
 
-    `points` is the change of the score, `by` splits it by component (one decimal; what is less than
-    0.05 is left out). Both are empty where one side has no profile.
+    `points` is the change of the score; `by` splits it by component (one decimal; less than 0.05 is left
+    out). If one side has no profile, `points` is null and `by` is empty.
     """
 
     key: str
@@ -66,16 +66,16 @@ class Switch(NamedTuple):
     """One setting that differs."""
 
     code: str
-    said: str
-    """the setting, and both its values"""
+    text: str
+    """the setting and both values"""
     forth: Rules
-    """the rules in force with the other value"""
+    """the current rules with the other value"""
     back: Rules
-    """the other rules with the value in force"""
+    """the other rules with the current value"""
 
 
 def board_change(before: State | None, after: State | None) -> BoardChange:
-    """Whether the author comes on the board of candidates or goes."""
+    """Return the change on the board of candidates between two states."""
     was, is_ = before in ON_BOARD, after in ON_BOARD
     if was == is_:
         return "agree"
@@ -83,10 +83,10 @@ def board_change(before: State | None, after: State | None) -> BoardChange:
 
 
 class Comparison:
-    """Two sets of rules, and what differs between them.
+    """Two sets of rules and their differences.
 
-    `apart` names what lets the two count different posts (brands, sources, window): that cannot be
-    switched in a judgement, but only by judging the other side's counters.
+    `apart` names the settings by which the two sides count different posts (brands, sources, window). These
+    cannot be switched alone; they are tried by judging the other side's counters.
     """
 
     def __init__(self, before: Rules, after: Rules, apart: Sequence[str] = ()) -> None:
@@ -96,9 +96,9 @@ class Comparison:
         self._apart = tuple(apart)
 
     def contrast(self, key: str, judge_before: Judge, judge_after: Judge) -> Difference | None:
-        """The difference of the two judgements of an author about a brand, or null if they agree.
+        """Return the difference of the two judgements of an author about a brand; None if they agree.
 
-        The judges differ where the two sides have counted different posts.
+        The two judges differ only if the two sides have counted different posts.
         """
         one, other = judge_before(self.before), judge_after(self.after)
         change: Change = board_change(_state(one), _state(other))
@@ -123,40 +123,43 @@ class Comparison:
     def _settings(
         self, one: Verdict | None, other: Verdict | None, judge_before: Judge, judge_after: Judge
     ) -> Sequence[Cause]:
-        """The settings that move the state when they are switched alone, from either side."""
+        """Return the settings that change the state when they are switched alone, from either side."""
         tried = [
-            (s.code, s.said, _moved(one, judge_before(s.forth)), _moved(other, judge_after(s.back)))
+            (s.code, s.text, _moved(one, judge_before(s.forth)), _moved(other, judge_after(s.back)))
             for s in self.switches
         ]
         if self._apart:
-            # The other side's counters under the rules in force, and the other way round.
+            # Judge the other side's counters by the current rules, and the other way round.
             tried.append(
                 (
                     "counted",
-                    f"other posts are counted ({', '.join(self._apart)})",
+                    f"different posts are counted ({', '.join(self._apart)})",
                     _moved(one, judge_after(_judging_as(self.after, self.before))),
                     _moved(other, judge_before(_judging_as(self.before, self.after))),
                 )
             )
         causes = [
-            Cause(code=code, text=f"{said}: {_PART[enough, needed]}")
-            for code, said, enough, needed in tried
+            Cause(code=code, text=f"{text}: {_PART[enough, needed]}")
+            for code, text, enough, needed in tried
             if enough or needed
         ]
         if not causes:
-            causes = [Cause(code=code, text=f"{said}: one of several") for code, said, _, _ in tried]
+            causes = [
+                Cause(code=code, text=f"{text}: one of several that act together")
+                for code, text, _, _ in tried
+            ]
         return causes
 
 
 _PART = {
     (True, True): "makes the difference",
-    (True, False): "would be enough, but is not alone",
-    (False, True): "is needed, and not enough",
+    (True, False): "would be enough on its own, and so would another",
+    (False, True): "is needed, but not enough on its own",
 }
 
 
 def switches(before: Rules, after: Rules) -> tuple[Switch, ...]:
-    """Every setting that judges and differs; weights together, since only their ratios matter."""
+    """Return every setting that judges and differs. Weights count as one: only their ratios matter."""
     found = []
     for section in SECTIONS:
         one, other = getattr(before, section), getattr(after, section)
@@ -176,20 +179,20 @@ def switches(before: Rules, after: Rules) -> tuple[Switch, ...]:
                 for name, was, is_ in changed
             ]
         elif changed:
-            said = ", ".join(f"{name} {_shown(was)} → {_shown(is_)}" for name, was, is_ in changed)
+            text = ", ".join(f"{name} {_shown(was)} → {_shown(is_)}" for name, was, is_ in changed)
             forth = before.model_copy(update={section: other})
             back = after.model_copy(update={section: one})
-            found.append(Switch(section, f"{section} {said}", forth, back))
+            found.append(Switch(section, f"{section} {text}", forth, back))
     return tuple(found)
 
 
 def _judging_as(rules: Rules, as_: Rules) -> Rules:
-    """Rules about the same brands that judge as others do."""
+    """Return `rules` with the sections that judge taken from `as_`."""
     return rules.model_copy(update={section: getattr(as_, section) for section in SECTIONS})
 
 
 def _points(one: Verdict, before: Rules, other: Verdict, after: Rules) -> dict[str, float]:
-    """The change of the score, split by component; nothing for what gave or took less than 0.05."""
+    """Split the change of the score by component; leave out less than 0.05 points."""
     was, is_ = _log_parts(one, before), _log_parts(other, after)
     logs = sum(was.values()), sum(is_.values())
     scores = 100 * math.exp(logs[0]), 100 * math.exp(logs[1])
@@ -199,7 +202,7 @@ def _points(one: Verdict, before: Rules, other: Verdict, after: Rules) -> dict[s
 
 
 def _log_parts(verdict: Verdict, rules: Rules) -> dict[str, float]:
-    """The terms of ln(score / 100)."""
+    """Return the terms of ln(score / 100)."""
     parts: dict[str, float] = {
         name: share * math.log(max(verdict.components[name] or 0.0, scoring.FLOOR))
         for name, share in scoring.shares(verdict.components, rules.weights).items()
@@ -210,7 +213,7 @@ def _log_parts(verdict: Verdict, rules: Rules) -> dict[str, float]:
 def _components(
     by: dict[str, float], one: Verdict, before: Rules, other: Verdict, after: Rules
 ) -> Sequence[Cause]:
-    """What each component gave or took, in words, the most first."""
+    """Put the points of each component into words, the most points first."""
     shares = scoring.shares(one.components, before.weights), scoring.shares(other.components, after.weights)
     causes = []
     for name, points in sorted(by.items(), key=lambda item: (-abs(item[1]), item[0])):
@@ -223,10 +226,10 @@ def _components(
                 ("", one.components[component], other.components[component]),
                 ("share of the weights ", shares[0].get(component, 0.0), shares[1].get(component, 0.0)),
             ]
-        said = [
-            f"{what}{_shown(was)} → {_shown(is_)}" for what, was, is_ in moved if _shown(was) != _shown(is_)
+        values = [
+            f"{label}{_shown(was)} → {_shown(is_)}" for label, was, is_ in moved if _shown(was) != _shown(is_)
         ]
-        text = f"{name} {', '.join(said)}".rstrip()
+        text = f"{name} {', '.join(values)}".rstrip()
         causes.append(Cause(code=name, text=f"{text}: {points:+.1f} points"))
     return causes
 

@@ -1,7 +1,7 @@
-"""A verdict in words: the profile's numbers, and the reasons a marketer would send on.
+"""The records made of a verdict: the profile with its numbers, and the candidate with its sentences.
 
-Every number here can be recomputed from the profile; every clause has a code. Ties break by
-post id, never by arrival.
+The sentences are for a marketer. Each has a stable code, and each number in it can be computed again from
+the profile, or is the constant that the decision uses. Ties are broken by post id, never by arrival.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,30 +33,31 @@ MAX_SHOWN_QUOTES = 3
 NOTICE_DAYS = 30
 
 USUAL = 0.5
-"""engagement at the benchmark"""
+"""engagement at the benchmark: below it, reactions are a watch-out"""
 FITS = 0.5
+"""niche fit below which the niche is a watch-out"""
 BENCHMARK_MONTHS = 18
-"""age from which a benchmark is called old, from the end of the year it counts"""
+"""months after the end of its year from which a benchmark is called old"""
 
 _EXCLUDED = {
     "employee": "Works for the brand",
-    "do_not_contact": "Does not want to be contacted",
-    "bot": "Is a declared bot",
-    "own_account": "Is an account of the brand itself",
-    "competitor": "Speaks for a competitor: goes by its name, or works there",
+    "do_not_contact": "Must not be contacted, according to the customer file",
+    "bot": "Is an account that is marked as a bot",
+    "own_account": "Is one of the brand's own accounts",
+    "competitor": "Speaks for a competitor: uses its name, or works there",
 }
 _UNKNOWN = {
-    "engagement": "how much the audience reacts: no reactions, no followers or no benchmark for the platform",
-    "niche": "what else the author is about: neither bio nor hashtags tell, or the brand names no niche",
+    "engagement": "how much the audience reacts: reactions, followers or a benchmark are missing",
+    "niche": "what interests the author: no theme in bio or hashtags, or no niche in the brand's settings",
     "reach": "how many followers the author has",
-    "closeness": "whether the author answers comments: no threads are seen",
+    "closeness": "how often the author answers comments: no comments and answers were seen",
 }
 
 
 def summarise(
     key: str, days: Days, verdict: Verdict, standing: Standing, *, model_version: str, revision: int
 ) -> Profile:
-    """The profile record of a ring that is not empty."""
+    """Build the profile record. `days` are those of the window, at least one."""
     brand, _, author = key.partition("/")
     platform, _, author_id = author.partition(":")
     stats = verdict.stats
@@ -120,7 +121,7 @@ def explain(
     model_version: str,
     revision: int,
 ) -> Candidate:
-    """The candidate record of a verdict that has a state; raises `ValueError` for one without."""
+    """Build the candidate record of a verdict with a state; raise `ValueError` for one without."""
     if verdict.state is None:
         raise ValueError("a verdict without a state makes no candidate")
     brand, _, author = key.partition("/")
@@ -214,12 +215,14 @@ def _headline(brand: str, verdict: Verdict, standing: Standing) -> str:
     }[verdict.customer_label]
     size = "" if standing.followers is None else f" with {standing.followers:,} followers"
     if stats.last_praise is None:
-        return f"{who}{size} has written nothing clearly positive about {brand} of late."
+        return f"{who}{size} has not clearly praised {brand} recently."
     praised = f"{brand} " if verdict.customer_label == "unknown" else "it "
-    never = "never complained" if not stats.complaints else f"complained in {_many(stats.complaints, 'post')}"
+    complained = (
+        f"complained in {_many(stats.complaints, 'post')}" if stats.complaints else "did not complain"
+    )
     return (
         f"{who}{size} praised {praised}in {_many(stats.praises, 'post')} on "
-        f"{_many(stats.praise_days, 'day')} and {never}; the last praise was on "
+        f"{_many(stats.praise_days, 'day')} and {complained}; last praise on "
         f"{iso_day(stats.last_praise)}."
     )
 
@@ -233,7 +236,7 @@ def _why(
             code="enthusiasm",
             value=known["enthusiasm"],
             text=f"{_many(stats.praises, 'clearly positive post')} about {brand}, "
-            f"{stats.complaints or 'none'} negative",
+            + (_many(stats.complaints, "negative post") if stats.complaints else "no negative ones"),
             quotes=tuple(Quote(text=_as_read(q.text), url=q.url or None, at=rfc3339(q.ms)) for q in shown),
         ),
         Reason(
@@ -255,7 +258,7 @@ def _why(
             Reason(
                 code="reach",
                 value=standing.followers,
-                text=f"{standing.followers:,} followers: tier {verdict.tier}",
+                text=f"{standing.followers:,} followers (tier {verdict.tier})",
             )
         )
     if (known["engagement"] or 0.0) >= USUAL:
@@ -273,7 +276,7 @@ def _why(
 
 
 def _as_read(text: str) -> str:
-    """As a person sees it: some platforms give these three characters escaped."""
+    """Undo the escaping of the three characters that some platforms escape."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
@@ -283,15 +286,15 @@ def _reactions(verdict: Verdict, standing: Standing) -> str:
         raise ValueError("engagement is known only where all of this is")
     rate = stats.reactions / stats.reacted / standing.followers
     return (
-        f"A post gets reactions from {100 * rate:.2f} % of the followers; usual on {standing.platform} is "
-        f"{100 * usual.rate:.2f} % ({usual.source}, {usual.year})"
+        f"An average post gets reactions from {100 * rate:.2f} % of followers; "
+        f"{100 * usual.rate:.2f} % is usual on {standing.platform} ({usual.source}, {usual.year})"
     )
 
 
 def _themes(brand: str, verdict: Verdict, standing: Standing, rules: Rules) -> str:
     posted = sum(1 << bit for bit in verdict.stats.themes)
     about = ", ".join(names_of(posted | standing.bio_themes))
-    return f"Is about {about}; {brand} is about {', '.join(rules.niche_of(brand))}"
+    return f"Interested in {about}; {brand} is about {', '.join(rules.niche_of(brand))}"
 
 
 def _watch_outs(brand: str, verdict: Verdict, standing: Standing, rules: Rules) -> tuple[WatchOut, ...]:
@@ -299,16 +302,16 @@ def _watch_outs(brand: str, verdict: Verdict, standing: Standing, rules: Rules) 
     found = [WatchOut(code=code, text=_EXCLUDED[code]) for code in standing.exclusions]
     found += [WatchOut(code=code, text=authenticity.TEXTS[code]) for code in sorted(verdict.severities)]
     if stats.complaints:
-        text = f"Has also complained, in {_many(stats.complaints, 'post')}"
+        text = f"Also complained, in {_many(stats.complaints, 'post')}"
         found.append(WatchOut(code="criticism", text=text))
     quiet = verdict.evaluated_on - (stats.last_praise or verdict.evaluated_on)
     if quiet > rules.thresholds.last_positive_within:
         found.append(WatchOut(code="silent", text=f"Has not praised {brand} for {quiet:,} days"))
     if verdict.tier is not None and verdict.tier not in rules.tiers.wanted:
-        text = f"Tier {verdict.tier} is not among the wanted ({', '.join(rules.tiers.wanted)})"
+        text = f"Tier {verdict.tier} is not a wanted tier ({', '.join(rules.tiers.wanted)})"
         found.append(WatchOut(code="tier", text=text))
     if verdict.customer_label == "unknown":
-        found.append(WatchOut(code="customer", text="Nothing shows that the author is a customer"))
+        found.append(WatchOut(code="customer", text="No evidence that the author is a customer"))
     if known["engagement"] is not None and known["engagement"] < USUAL:
         found.append(WatchOut(code="engagement", text=_reactions(verdict, standing)))
     if known["niche"] is not None and known["niche"] < FITS:
@@ -317,7 +320,7 @@ def _watch_outs(brand: str, verdict: Verdict, standing: Standing, rules: Rules) 
         months = 12 * (int(iso_day(verdict.evaluated_on)[:4]) - verdict.usual.year - 1)
         months += int(iso_day(verdict.evaluated_on)[5:7]) - 1
         if months > BENCHMARK_MONTHS:
-            text = f"Reactions are compared with figures of {verdict.usual.year}: they age fast"
+            text = f"Reactions are compared with figures from {verdict.usual.year}, which may be out of date"
             found.append(WatchOut(code="old_benchmark", text=text))
     if standing.feedback is not None:
         at, decision = standing.feedback

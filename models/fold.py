@@ -62,7 +62,7 @@ class Fold:
         for ring in state.rings.values():
             if ring.days and max(ring.days) < first_day:
                 ring.expire(first_day)
-        if outcome.dirty:
+        if outcome.changed or outcome.replayed:
             if outcome.replayed:
                 outcome.handle_claims = sorted(state.handles)
             self._judging.publish(author, state, outcome)

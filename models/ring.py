@@ -164,7 +164,7 @@ class Ring(msgspec.Struct, array_like=True):
         if found is not None:
             self._store(found[0], [m for m in marks(self.days[found[0]]) if m.post != mark.post])
         packed = self.days.get(day, b"")
-        kept = sorted([*marks(packed), mark])[:MAX_PER_DAY]
+        kept = sorted([*_MARK.iter_unpack(packed), mark])[:MAX_PER_DAY]
         self.days[day] = b"".join(_MARK.pack(*m) for m in kept)
         return self.days[day] != packed
 

@@ -143,7 +143,7 @@ def test_of_two_settings_that_both_stand_in_the_way_each_is_needed() -> None:
     found = contrast(FAN, strict, RULES)
     assert found is not None
     assert found.change == "enters"
-    assert {c.code for c in found.because if c.text.endswith("is needed, and not enough")} == {
+    assert {c.code for c in found.because if c.text.endswith("is needed, but not enough on its own")} == {
         "thresholds.positive_days",
         "thresholds.positive_posts",
     }
@@ -158,7 +158,7 @@ def test_what_is_counted_differently_is_named() -> None:
     )
     assert found is not None
     assert found.change == "leaves"
-    assert found.because[0].text == "other posts are counted (window): makes the difference"
+    assert found.because[0].text == "different posts are counted (window): makes the difference"
 
 
 def test_a_brand_that_only_one_side_knows_has_a_judgement_on_that_side_only() -> None:

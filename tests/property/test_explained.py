@@ -263,7 +263,8 @@ def sentences(profile: dict[str, Any]) -> dict[str, list[float]]:
         "customer.evidence.1": [counts["orders"]],
         "watch_outs.criticism.text": [complaints],
         "watch_outs.flood.text": [72],
-        "watch_outs.follower_jump.text": [3000],
+        "watch_outs.follower_jump.text": [3000, 10],
+        "watch_outs.promoted.text": [25],
         "watch_outs.mass_following.text": [1500],
         "notice.due_at": date_and_midnight(
             day(profile["entered_on"] or profile["as_of"]) + timedelta(days=30)
