@@ -13,7 +13,7 @@ from streams.broker.admin import BrokerUnavailable
 from streams.delivery import ReliableApp, broker_lost
 from streams.ops import meters
 from streams.ops.liveness import HEARTBEAT, Liveness
-from streams.ops.logs import words_of
+from streams.ops.logs import describe
 from streams.roles import Role
 from streams.settings import Settings
 
@@ -61,7 +61,7 @@ async def run(
         if failure is not None:
             heartbeats.cancel()
             on_failure()
-            log.error("The worker stops: %s", words_of(failure))
+            log.error("The worker stops: %s", describe(failure))
         await asyncio.gather(*(_stop(app, drain=failure is None) for app in apps))
     if failure is not None:
         raise _explained(failure) from failure
@@ -122,7 +122,7 @@ async def _first_of(stop: asyncio.Event, apps: Sequence[ReliableApp]) -> BaseExc
 
 
 def _explained(failure: BaseException) -> SuperfanError:
-    why = words_of(failure)
+    why = describe(failure)
     if broker_lost(failure) or isinstance(failure, BrokerUnavailable):
         fix = "check that it is up and has room (`superfan doctor`)"
         return BrokerLost("The worker lost the broker", why, fix)

@@ -183,5 +183,5 @@ class Annotators:
             processes,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_child,
-            initargs=(self._build, logs.in_force()),
+            initargs=(self._build, logs.current()),
         )

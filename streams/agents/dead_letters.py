@@ -72,7 +72,7 @@ class DeadLetters:
 
         The text of a foreign error is left out: it may quote the record.
         """
-        described = logs.words_of(error)
+        described = logs.describe(error)
         log.error("A record could not be processed: %s", described, extra=work.fields)
         self.reject(work, Rejected(Reason.INTERNAL, described))
 

@@ -1,7 +1,7 @@
 """The embedded broker: Apache Kafka itself, one KRaft node, bound to loopback.
 
-For the demo, for tests, and for trying things out. Its data stays in a folder of its own and
-survives a restart on the same port. It listens on 127.0.0.1 only and has no authentication.
+It serves the demo, tests and experiments. Its data stays in a folder of its own and survives a restart on
+the same port. It listens on 127.0.0.1 only and has no authentication.
 """
 
 import base64
@@ -34,8 +34,8 @@ LOCK_SECONDS = 5.0  # a broker whose parent was just killed needs a moment to en
 STOP_SECONDS = 30.0
 MIN_FREE_BYTES = 256 * 2**20
 _JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-# Becomes the JVM under the same pid; before that it asks the kernel (Linux only; elsewhere a JVM outlives
-# a killed parent) to end it when the thread that started it ends, however it ends.
+# Becomes the JVM under the same pid. Before that it asks the kernel to end it together with the thread that
+# started it. Linux only: elsewhere the JVM outlives a killed parent.
 _GUARD = """
 import ctypes, os, sys
 if sys.platform == "linux":
@@ -60,7 +60,7 @@ rootLogger.appenderRef.file.ref = file
 
 @dataclass(slots=True)
 class Broker:
-    """A running broker. `started_in` is in seconds, from nothing to the first answered request."""
+    """A running broker. `started_in` is the time in seconds from the start to the first answer."""
 
     port: int
     data_dir: Path
@@ -69,16 +69,16 @@ class Broker:
 
     @property
     def url(self) -> str:
-        """Its address as the settings want it."""
+        """Its address in the form of the settings."""
         return f"kafka://{HOST}:{self.port}"
 
     @property
     def bootstrap(self) -> str:
-        """Its address as Kafka clients want it."""
+        """Its address in the form of Kafka clients."""
         return f"{HOST}:{self.port}"
 
     def stop(self, within: float = STOP_SECONDS) -> None:
-        """End it cleanly; what does not end within so many seconds is killed."""
+        """End it cleanly; kill it after `within` seconds."""
         if self.process.poll() is not None:
             return
         self.process.terminate()
@@ -98,7 +98,7 @@ def embedded_broker(
     cache: Path | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Iterator[Broker]:
-    """A broker for the length of a `with` block; port 0 takes a free one. Raises `BrokerError`."""
+    """Run a broker for the length of a `with` block; port 0 takes a free port. Raises `BrokerError`."""
     broker = start(data_dir, port=port, console=console, cache=cache, properties=properties)
     try:
         yield broker
@@ -114,11 +114,13 @@ def start(
     cache: Path | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Broker:
-    """Start a broker and return when it answers. On Linux it ends with the thread that called this, even if
-    that is killed: call it from one that lives as long as the broker should, such as the main one.
+    """Start a broker and return when it answers.
 
-    Raises `BrokerError` when the port or the folder is taken, the folder is of another version of Kafka, the
-    disk is full, Java or Kafka cannot be had, or the broker does not come up within a minute.
+    On Linux the broker ends with the calling thread, even if that is killed. Call this from a thread that
+    lives long enough, such as the main one.
+
+    Raises `BrokerError` when the port or the folder is in use, or the folder belongs to another version of
+    Kafka. The same error means a full disk, a missing Java or Kafka, or no answer within a minute.
     """
     console = console or Console(stderr=True, quiet=True)
     java = find_java().absolute()
@@ -158,7 +160,7 @@ def start(
 
 
 def run_foreground(*, data_dir: Path, port: int, console: Console) -> None:
-    """Run a broker until SIGTERM or SIGINT, which also break off fetching and starting it.
+    """Run a broker until SIGTERM or SIGINT, which also interrupt download and start.
 
     Call it from the main thread. Raises `BrokerError`, also when the broker ends by itself.
     """
@@ -179,10 +181,10 @@ def run_foreground(*, data_dir: Path, port: int, console: Console) -> None:
 
 @contextmanager
 def _only_one(data_dir: Path) -> Iterator[int]:
-    """Keep every other broker of ours out of the folder; yields the descriptor that does.
+    """Lock the folder against other embedded brokers; yields the descriptor that holds the lock.
 
-    XXX Kafka's own lock comes too late: by then a second one has opened, and may have cut, the metadata log
-    of the first, which then crashes.
+    XXX Kafka's own lock comes too late. Before it, a second broker opens the metadata log of the first and
+    may truncate it, which crashes the first.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -203,7 +205,7 @@ def _only_one(data_dir: Path) -> Iterator[int]:
 
 
 def _prepare(data_dir: Path, port: int, properties: Mapping[str, str]) -> None:
-    """Write the broker's settings, and empty its log."""
+    """Write the broker's settings and empty its log."""
     controller = _free_port(other_than=port)
     settings = {
         "process.roles": "broker,controller",
@@ -213,7 +215,7 @@ def _prepare(data_dir: Path, port: int, properties: Mapping[str, str]) -> None:
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": "kafka",
-        # Topics come from the one table, never from a misspelt name.
+        # Topics come from the table in `streams.topics`, never from a misspelt name.
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
@@ -221,7 +223,7 @@ def _prepare(data_dir: Path, port: int, properties: Mapping[str, str]) -> None:
         "transaction.state.log.min.isr": "1",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
-        # One worker should not wait for others that will not come.
+        # A single worker need not wait for others.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "log.cleaner.dedupe.buffer.size": str(16 * 2**20),
@@ -248,12 +250,12 @@ def _format(java: list[str], options: dict[str, Any], data_dir: Path) -> None:
     if done.returncode:
         if "No space left on device" in done.stdout:
             raise _no_room(data_dir, None)
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()] or ["it said nothing"]
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()] or ["no output"]
         said = next((line for line in lines if "Exception" in line), lines[-1])
         raise BrokerError(
             "Kafka could not prepare its data folder",
             said[:300],
-            "look at the folder's permissions and room, or name another with --data-dir",
+            "check the folder's permissions and free space, or use another one with --data-dir",
         )
 
 
@@ -273,7 +275,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) 
     raise BrokerError(
         f"Kafka did not answer within {START_SECONDS:.0f} s",
         _tail(log),
-        f"look at {log}, and at how busy the machine is",
+        f"read {log}, and check the load of the machine",
     )
 
 
@@ -285,16 +287,16 @@ def _ended(process: "subprocess.Popen[bytes]", log: Path) -> BrokerError:
         return _in_use(log.parent)
     if re.search(r"UnsupportedVersion|metadata[. ]version|meta\.properties version", said):
         return BrokerError(
-            f"The data folder {log.parent} is of another version of Kafka",
+            f"The data folder {log.parent} belongs to another version of Kafka",
             said,
-            "run that version (KAFKA_HOME), name another folder with --data-dir, or remove this one",
+            "run that version (KAFKA_HOME), use another folder with --data-dir, or remove this one",
         )
     if "Address already in use" in said:
-        return BrokerError("Kafka could not listen", said, "name another port with --port")
+        return BrokerError("Kafka could not listen on its port", said, "use another port with --port")
     return BrokerError(
         f"Kafka ended by itself with code {process.returncode}",
-        said or "it left no word",
-        f"look at {log}, or name another folder with --data-dir",
+        said,
+        f"read {log}, or use another folder with --data-dir",
     )
 
 
@@ -314,8 +316,8 @@ def _tail(*logs: Path) -> str:
 def _in_use(data_dir: Path) -> BrokerError:
     return BrokerError(
         f"The data folder {data_dir} is in use",
-        "another broker runs on it",
-        "stop that one, or name another with --data-dir",
+        "another broker is running on it",
+        "stop that one, or use another folder with --data-dir",
     )
 
 
@@ -324,12 +326,12 @@ def _no_room(data_dir: Path, error: OSError | None) -> BrokerError:
         return BrokerError(
             f"The folder {data_dir} cannot be written",
             error.strerror or str(error),
-            "name a folder of yours with --data-dir",
+            "use a folder of yours with --data-dir",
         )
     return BrokerError(
         f"The disk of {data_dir} is full",
-        f"Kafka needs {MIN_FREE_BYTES // 2**20} MiB to start with",
-        "make room, or name a folder on another disk with --data-dir",
+        f"Kafka needs {MIN_FREE_BYTES // 2**20} MiB to start",
+        "free some space, or use a folder on another disk with --data-dir",
     )
 
 
@@ -342,7 +344,7 @@ def _check_port(port: int) -> None:
             raise BrokerError(
                 f"Port {port} on {HOST} cannot be used",
                 getattr(error, "strerror", None) or str(error),
-                "stop what listens there, or name another port with --port (0 takes a free one)",
+                "stop the process that listens there, or use another port with --port (0 takes a free one)",
             ) from None
 
 

@@ -51,7 +51,7 @@ class CommandGroup(typer.core.TyperGroup):
             from streams.ops import logs
 
             # A service's last log line is written by `logs`, which knows what may be logged of a record.
-            if options.chosen.debug or (logs.serving() and not _is_expected(error)):
+            if options.chosen.debug or (logs.logs_crashes() and not _is_expected(error)):
                 raise
             _report(*_described(error))
             raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
@@ -91,7 +91,7 @@ def _described(error: Exception) -> tuple[str, str, str]:
         return type(error).__name__, str(error) or "no reason given", fix
     return (
         "A bug in Superfan",
-        logs.words_of(error),
+        logs.describe(error),
         "run it again as `superfan --debug …`, and report what it shows",
     )
 
@@ -100,7 +100,7 @@ def _report(what: str, why: str, fix: str) -> None:
     """Print an error for people, or log it where standard error is read by programs."""
     from streams.ops import logs
 
-    if logs.in_force().json:
+    if logs.current().json:
         log.error("%s: %s", what, why, extra={"fix": fix})
         return
     options.talk.print(Text.assemble((printable(what), "bold red"), f": {printable(why)}."), soft_wrap=True)

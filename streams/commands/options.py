@@ -102,7 +102,7 @@ def service_settings(role: str, **flags: Any) -> "Settings":
 
     how = logs.Logging(json=not sys.stderr.isatty(), role=role, debug=chosen.debug)
     logs.configure(how)
-    logs.serve_to_the_end()
+    logs.log_crashes()
     loaded = load(settings_path(), **flags)
     secret = loaded.log_secret
     logs.configure(

@@ -1,4 +1,4 @@
-"""The whole way on one machine: broker, worker, real posts, and the board at the end."""
+"""The demo: broker, worker, store and board of candidates on one machine, with real posts."""
 
 import contextlib
 import importlib.resources
@@ -35,39 +35,39 @@ from streams.views.board import board
 from streams.views.report import write_report
 
 BOARD_ROWS = 12
-PATIENCE = 600.0
-"""Seconds after which a demo that does not move on is given up."""
+STUCK_SECONDS = 600.0
+"""time without progress after which the demo gives up"""
 
 
 class DemoError(SuperfanError):
-    """The demo could not go on."""
+    """The demo had to stop."""
 
 
 @dataclass(slots=True)
 class Stages:
-    """How long each stage took, in seconds, and how many records went through it."""
+    """The duration of each stage in seconds, and its number of records."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     records: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Time a stage that is a block."""
+        """Time the block as a stage."""
         began = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - began
 
 
 def data(name: str) -> Path:
-    """A file of the bundled stream."""
+    """Return the path of a bundled file."""
     return Path(str(importlib.resources.files("streams.demo").joinpath(name)))
 
 
 def run(console: Console, *, store: Path, report: Path, workers: int) -> None:
-    """Run the demo. Leaves the store and the report behind, and ends every process it started.
+    """Run the demo: write the store and the report, and end every process that was started.
 
-    The store is made beside its place and put there when it is whole: until then an earlier one stays.
-    Raises `UsageError`, before anything is begun, when a file cannot be written or is not the demo's.
+    The store is built in a temporary folder and moved when complete; until then an earlier one stays.
+    Raises `UsageError` at once when a file cannot be written, or belongs to something else.
     """
     for file, option in ((store, "--store"), (report, "--report")):
         _refuse_unwritable(file, option)
@@ -80,7 +80,7 @@ def run(console: Console, *, store: Path, report: Path, workers: int) -> None:
     )
     with tempfile.TemporaryDirectory(prefix=".superfan-demo-", dir=store.parent) as beside:
         built = Path(beside) / store.name
-        settings = _through(console, built, workers, stages)
+        settings = _run_stream(console, built, workers, stages)
         with stages.timed("report"):
             opened = Store(settings.store_url.get_secret_value())
             try:
@@ -99,9 +99,9 @@ def run(console: Console, *, store: Path, report: Path, workers: int) -> None:
     console.print("", *said, sep="\n", soft_wrap=True, markup=False)
 
 
-def _through(console: Console, store: Path, workers: int, stages: Stages) -> Settings:
-    """The stream from beginning to end, into a store that is not there yet; returns its settings."""
-    with ExitStack() as stack, _saying_so(console):
+def _run_stream(console: Console, store: Path, workers: int, stages: Stages) -> Settings:
+    """Run the stream from beginning to end into a new store; returns the settings."""
+    with ExitStack() as stack, _announcing_stop(console):
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="superfan-demo-")))
         with stages.timed("broker"):
             broker = stack.enter_context(embedded_broker(folder / "broker", console=console))
@@ -125,13 +125,13 @@ def _through(console: Console, store: Path, workers: int, stages: Stages) -> Set
         with stages.timed("start of the worker"):
             _wait_for_members(client, check)
         console.print(f"Worker ready after {stages.seconds['start of the worker']:.1f} s.")
-        _work_off(console, settings, client, check, stages)
+        _process(console, settings, client, check, stages)
     return settings
 
 
 @contextmanager
-def _saying_so(console: Console) -> Iterator[None]:
-    """Whoever interrupts what is inside is told that it ends: worker and broker take some seconds."""
+def _announcing_stop(console: Console) -> Iterator[None]:
+    """Print a line on Ctrl-C, since worker and broker take some seconds to stop."""
     try:
         yield
     except KeyboardInterrupt:
@@ -139,26 +139,17 @@ def _saying_so(console: Console) -> Iterator[None]:
         raise
 
 
-def _work_off(
+def _process(
     console: Console, settings: Settings, client: KafkaAdminClient, check: Callable[[], None], stages: Stages
 ) -> None:
-    """Feed the stream and wait until every role has worked it off."""
+    """Feed the stream and wait until every role has caught up."""
     posts = sum(1 for _ in lines.read(data("posts.jsonl.gz")))
     failure: list[BaseException] = []
     fed = threading.Event()
 
     def feed() -> None:
         try:
-            producer = feeding.producer(settings)
-            try:
-                feeding.send(producer, lines.read(data("customers.jsonl.gz")))
-                feeding.send(
-                    producer,
-                    lines.read(data("posts.jsonl.gz")),
-                    advance=lambda n: bar.advance(tasks["feed"], n),
-                )
-            finally:
-                producer.close()
+            _feed(settings, lambda n: bar.advance(tasks["feed"], n))
         except SuperfanError as error:
             failure.append(error)
         stages.seconds["feed"] = time.monotonic() - began
@@ -193,24 +184,35 @@ def _work_off(
             if before != now:
                 last_move = time.monotonic()
             check()
-            if time.monotonic() - last_move > PATIENCE:
+            if time.monotonic() - last_move > STUCK_SECONDS:
                 raise DemoError(
-                    "The demo stands still", f"nothing moved for {PATIENCE:.0f} s", "run `superfan doctor`"
+                    "The demo makes no progress",
+                    f"nothing moved for {STUCK_SECONDS:.0f} s",
+                    "run `superfan doctor`",
                 )
             before = now
             time.sleep(0.25)
     stages.records["feed"] = posts
 
 
+def _feed(settings: Settings, advance: Callable[[int], None]) -> None:
+    producer = feeding.producer(settings)
+    try:
+        feeding.send(producer, lines.read(data("customers.jsonl.gz")))
+        feeding.send(producer, lines.read(data("posts.jsonl.gz")), advance=advance)
+    finally:
+        producer.close()
+
+
 @dataclass(frozen=True, slots=True)
 class _Worker:
-    """A worker process and where it talks to."""
+    """A worker process and its log."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
 
     def check(self) -> None:
-        """Raises `DemoError`, with its last words, when it has ended."""
+        """Raise `DemoError` with its last output if it has ended."""
         if self.process.poll() is not None:
             said = self.log.read_text(errors="replace").strip()[-1500:]
             why, _, fix = said.partition("\nNext: ")
@@ -223,7 +225,7 @@ class _Worker:
 
 @contextmanager
 def _worker(settings: Settings, log: Path) -> Iterator[_Worker]:
-    """A worker process with all roles; stopped in order at the end."""
+    """Run a worker process with all roles; stopped cleanly at the end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SUPERFAN_")}
     environment |= {
         "SUPERFAN_CONFIG": str(DEMO_CONFIG),
@@ -245,7 +247,7 @@ def _worker(settings: Settings, log: Path) -> Iterator[_Worker]:
 
 
 def _wait_for_members(client: KafkaAdminClient, check: Callable[[], None]) -> None:
-    """Returns when every role's group has a member with partitions."""
+    """Wait until every role's group has a member with partitions."""
     groups = [spec.group for spec in ROLES.values()]
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -261,46 +263,48 @@ def _wait_for_members(client: KafkaAdminClient, check: Callable[[], None]) -> No
 
 
 def _refuse_unwritable(file: Path, option: str) -> None:
-    """Raises `UsageError` for a file that could not be written in the end."""
+    """Raise `UsageError` for a file that cannot be written."""
     folder = file.parent
     if not folder.is_dir():
-        why, fix = f"there is no folder {folder}", "make it"
+        why, fix = f"there is no folder {folder}", "create it"
     elif not os.access(folder, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.W_OK)):
         why, fix = "this user may not write there", "let this user write there"
     elif file.exists() and not file.is_file():
-        why, fix = "it is no file", "move it away"
+        why, fix = "it is not a file", "move it away"
     else:
         return
     raise UsageError(f"{file} cannot be written", why, f"{fix}, or name another file with {option}")
 
 
 def _refuse_foreign(store: Path) -> None:
-    """Raises `UsageError` for a file that may hold anything but what a demo leaves: the bundled authors,
-    about whom nobody has decided."""
+    """Raise `UsageError` for a store that a demo cannot have written.
+
+    A demo's store holds only bundled authors, and no decisions.
+    """
     if not store.exists():
         return
     opened = Store(f"sqlite:///{store.resolve()}", create=False)
     try:
-        why = None if opened.schema_revision() else "it is no store of Superfan"
+        why = None if opened.schema_revision() else "it is not a store of Superfan"
         if why is None:
             bundled = {route(line).key for line in lines.read(data("posts.jsonl.gz"))}
             others = (key for key in opened.profile_keys() if key.partition("/")[2].encode() not in bundled)
             if (other := next(others, None)) is not None:
-                why = f"it holds {other}, who is not of the demo"
+                why = f"it holds {other}, an author from outside the demo"
             elif {"accepted", "declined"} & opened.counts().keys():
-                why = "it holds what people decided"
+                why = "it holds decisions of people"
     except SuperfanError as error:
         why = error.why
     finally:
         opened.close()
     if why is not None:
         raise UsageError(
-            f"{store} is not the demo's to replace", why, "move it away, or name another file with --store"
+            f"The demo may not replace {store}", why, "move it away, or name another file with --store"
         )
 
 
 def _command(store: Path) -> str:
-    """How a shell here runs `superfan` on this store: by name if that is on the PATH, else by place."""
+    """Return the shell command for `superfan` on this store: its name if on the PATH, else its path."""
     program, found = Path(sys.executable).with_name("superfan"), shutil.which("superfan")
     name = "superfan"
     if program.exists() and not (found and program.samefile(found)):
@@ -311,7 +315,7 @@ def _command(store: Path) -> str:
 
 
 def _print_result(console: Console, store: Store) -> str | None:
-    """Print both boards; returns the first key of them, if there is any."""
+    """Print both boards; returns the first key on them, None if they are empty."""
     everyone = list(store.candidates())
     ready = [candidate for candidate in everyone if candidate.state == "candidate"]
     console.print(

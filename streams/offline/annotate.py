@@ -1,4 +1,4 @@
-"""`superfan annotate`: JSON Lines in, annotations out, in order; a bad line is answered on its own line."""
+"""`superfan annotate`: JSON Lines in, annotations out, in order; a bad line gives an error."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,7 +10,7 @@ from models.rejection import Reason, Rejected, decode_json
 from nlp.pipeline import Annotator, Target, TextIn
 
 BATCH = 64
-"""lines that are annotated at a time; for more the network's arrays grow too large to be had for nothing"""
+"""lines annotated at a time; larger arrays of the network cost more than they save"""
 
 
 class _Target(Record, frozen=True):
@@ -33,7 +33,7 @@ _decoder = msgspec.json.Decoder(_Request)
 
 
 def annotate_lines(brands: Sequence[Brand], batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
-    """One line of JSON for each line, in order: an annotation, or `{"error", "detail"}`.
+    """Yield one line of JSON for each line, in order: an annotation, or `{"error", "detail"}`.
 
     All lines of a batch are answered before the next batch is asked for.
     """

@@ -1,7 +1,6 @@
-"""`superfan exporter`: asks broker and store how things stand, and serves the answers to Prometheus.
+"""`superfan exporter`: query broker and store, and serve the results to Prometheus.
 
-One of them is enough for a cluster. What it measures does not come from the workers, so that one
-that is stuck, or not there at all, shows.
+One exporter is enough for a cluster. It does not ask the workers, so a stuck or missing worker shows.
 """
 
 import logging
@@ -34,14 +33,12 @@ Found = dict[str, Rows]
 
 
 def run_exporter(settings: Settings, stop: Stop) -> None:
-    """Measure every `metrics.every` seconds until told to stop; waits for what is away.
+    """Measure every `metrics.every` seconds until `stop`; broker and store may be away meanwhile.
 
     Raises `SettingsError` when no port is set.
     """
     if settings.metrics.port is None:
-        raise SettingsError(
-            "The exporter has nowhere to serve", "metrics.port is not set", "set it, or give --port"
-        )
+        raise SettingsError("The exporter has no port", "metrics.port is not set", "set it, or use --port")
     measured, liveness = Measured(), Liveness()
     with endpoint.serving(settings, ("exporter",), liveness, measured), stop.waking(lambda: None):
         store = Store(settings.store_url.get_secret_value(), create=False)
@@ -55,7 +52,7 @@ def run_exporter(settings: Settings, stop: Stop) -> None:
 def _measure_until_lost(
     settings: Settings, store: Store, measured: Measured, liveness: Liveness, stop: Stop
 ) -> None:
-    """Measure over and over with the same connections, until asked to stop or until the broker is lost."""
+    """Measure repeatedly over the same connections until `stop`, or until the broker is lost."""
     try:
         with ExitStack() as stack:
             client = stack.enter_context(admin.admin_client(settings))
@@ -74,7 +71,7 @@ def _measure_until_lost(
         measured.publish(_merged(_dependency("broker", up=True), of_store(store, settings)))
         stop.wait(settings.metrics.every)
     except (SuperfanError, KafkaError, OSError) as error:
-        log.warning("The broker cannot be asked: %s", error)
+        log.warning("The broker does not answer: %s", error)
         liveness.heartbeat()
         measured.publish(_merged(_dependency("broker", up=False), of_store(store, settings)))
         stop.wait(settings.metrics.every)
@@ -102,12 +99,12 @@ def of_broker(client: KafkaAdminClient, consumer: KafkaConsumer, partitions: int
 
 
 def of_store(store: Store, settings: Settings) -> Found:
-    """What the store knows of candidates, wanted tiers without any included; where it is away, that."""
+    """Return the store's figures of candidates, or only that the store is away."""
     try:
         counts = store.census()
         overdue = store.notices_overdue(rfc3339(clock.now_ms()))
     except SuperfanError as error:
-        log.warning("The store cannot be asked: %s", error)
+        log.warning("The store does not answer: %s", error)
         return _dependency("store", up=False)
     brands = [brand.name for brand in settings.brands]
     nobody: Rows = dict.fromkeys(product(brands, ("candidate",), settings.tiers.wanted), 0.0)
@@ -128,6 +125,6 @@ def _labels(lag: PartitionLag) -> tuple[str, ...]:
 
 
 def _merged(*parts: Found) -> Found:
-    """All of the parts; each tells of its own dependency."""
+    """Join the rows of both dependencies by metric."""
     names = {name for part in parts for name in part}
     return {name: {k: v for part in parts for k, v in part.get(name, {}).items()} for name in names}

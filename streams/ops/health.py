@@ -1,4 +1,4 @@
-"""Is everything there that a worker needs? Each finding says what was found and what to do."""
+"""Checks of settings, broker, store, text pipeline and machine; each failed one comes with a fix."""
 
 import shutil
 import time
@@ -25,23 +25,23 @@ from streams.roles import ROLES, Role
 from streams.settings import Settings
 
 CLOCKS_APART = 5.0
-"""seconds: beyond these, lags and latencies are not to be believed"""
+"""difference in seconds above which lags and latencies are wrong"""
 OLDEST = 300.0
 """seconds that a record may wait for a role, as in the alert on rising lag"""
-PATIENCE = 20.0
-"""seconds in which the broker must come to an answer"""
+RETRY_SECONDS = 20.0
+"""time in which the broker must answer a question"""
 FREE_GIB = 1.0
 OLDEST_KAFKA = (4, 0)
 _BLANKS = ("replace", "todo", "tbd", "fixme", "xxx", "...", "<")
-"""how a lawful basis begins that nobody has filled in"""
+"""beginnings of a lawful basis that was never filled in"""
 
 Clock = Callable[[], float]
-"""This machine's time, epoch seconds."""
+"""Returns this machine's time in epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what was found, and the fix when it is not well."""
+    """The result of one check, with a fix if it failed."""
 
     check: str
     ok: bool
@@ -49,24 +49,24 @@ class Finding:
     fix: str = ""
 
     def row(self) -> dict[str, object]:
-        """The finding for a program; there is a fix only where something is to be fixed."""
+        """Return the finding as a row of output; the fix is empty if the check passed."""
         return {"check": self.check, "ok": self.ok, "found": self.found, "fix": "" if self.ok else self.fix}
 
 
 Question = Callable[[KafkaAdminClient, Sequence[TopicState]], Iterator[Finding]]
-"""Asks the broker something, given the topics as they are."""
+"""Asks the broker something; gets the current state of the topics."""
 
 
 def probe(settings: Settings, roles: Collection[Role] = tuple(Role)) -> list[Finding]:
-    """What a worker of these roles cannot do without: broker, topics, and for the sink the store."""
+    """Check the needs of a worker of these roles: broker, topics, and for the sink the store."""
     found = list(_of_broker(settings, {"topics": partial(_topics, settings)}))
     return [*found, *([_store(settings)] if Role.SINK in roles else [])]
 
 
 def diagnose(settings: Settings, now: Clock = time.time) -> list[Finding]:
-    """Everything `probe` checks, and whatever else a person may want to know; `now` is this machine's clock.
+    """Run all checks: those of `probe`, and settings, roles, clocks, text pipeline, disk and Java.
 
-    Asks and reads only: nothing is written to broker or store.
+    Reads only: nothing is written to broker or store. `now` is this machine's clock.
     """
     questions: dict[str, Question] = {
         "topics": partial(_topics, settings),
@@ -74,7 +74,7 @@ def diagnose(settings: Settings, now: Clock = time.time) -> list[Finding]:
         "roles": partial(_roles, settings, now),
         "clock": partial(_clock_of_broker, now),
     }
-    found = [*_sense(settings), *_of_broker(settings, questions), _store(settings)]
+    found = [*_settings(settings), *_of_broker(settings, questions), _store(settings)]
     found += [*_clock_of_store(settings, now), _pipeline(settings), _disk()]
     if not next(finding.ok for finding in found if finding.check == "broker"):
         found.append(_java())  # only a broker of our own needs it
@@ -84,16 +84,16 @@ def diagnose(settings: Settings, now: Clock = time.time) -> list[Finding]:
 # --- settings
 
 
-def _sense(settings: Settings) -> Iterator[Finding]:
-    """What is lawful by its shape and yet cannot be meant."""
-    wrong = list(_senseless(settings))
+def _settings(settings: Settings) -> Iterator[Finding]:
+    """Find settings that are valid and yet cannot be intended."""
+    wrong = list(_wrong_settings(settings))
     yield from wrong
     if not wrong:
         read = ", ".join(f"{name} on “{source.lawful_basis}”" for name, source in settings.sources.items())
         yield Finding("settings", True, f"{len(settings.brands)} brands; {read}")
 
 
-def _senseless(settings: Settings) -> Iterator[Finding]:
+def _wrong_settings(settings: Settings) -> Iterator[Finding]:
     for name, source in settings.sources.items():
         if source.lawful_basis.casefold().lstrip().startswith(_BLANKS):
             yield Finding(
@@ -111,13 +111,13 @@ def _senseless(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "settings",
                 False,
-                f"{brand.name} is about {', '.join(unknown)}, which is no niche of the table",
-                f"use some of {', '.join(NICHES)}",
+                f"{brand.name} is about {', '.join(unknown)}, which is not a known niche",
+                f"choose from {', '.join(NICHES)}",
             )
     for handle, names in owners.items():
         if len(names) > 1:
             both = " and ".join(sorted(names))
-            yield Finding("settings", False, f"{handle} is a handle of {both}", "leave it to one of them")
+            yield Finding("settings", False, f"{handle} is a handle of {both}", "keep it at one of them")
     try:
         shadow_of(settings)
     except SuperfanError as error:
@@ -128,17 +128,17 @@ def _senseless(settings: Settings) -> Iterator[Finding]:
 
 
 def _of_broker(settings: Settings, questions: Mapping[str, Question]) -> Iterator[Finding]:
-    """Whether it answers, and then its answers to the questions."""
+    """Check that the broker answers, then yield the findings of all questions."""
     try:
         with admin.admin_client(settings) as client:
             yield from _broker(settings, client)
             states = admin.compare(client, settings)
             for check, question in questions.items():
                 try:
-                    yield from _patiently(partial(question, client, states))
+                    yield from _retried(partial(question, client, states))
                 except KafkaError as error:
-                    fix = "let this user describe cluster, topics and groups, or look at the broker's log"
-                    yield Finding(check, False, f"the broker does not say: {error}", fix)
+                    fix = "allow this user to describe cluster, topics and groups, or read the broker's log"
+                    yield Finding(check, False, f"the broker refused to answer: {error}", fix)
     except (SuperfanError, KafkaError, OSError) as error:
         what = error.why if isinstance(error, SuperfanError) else str(error)
         yield Finding(
@@ -149,9 +149,9 @@ def _of_broker(settings: Settings, questions: Mapping[str, Question]) -> Iterato
         )
 
 
-def _patiently(ask: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    """Ask again while the answer is that it will be there in a moment, as of groups on a new broker."""
-    deadline = time.monotonic() + PATIENCE
+def _retried(ask: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """Ask again while the error is transient, as for groups on a new broker."""
+    deadline = time.monotonic() + RETRY_SECONDS
     while True:
         try:
             return list(ask())
@@ -167,9 +167,9 @@ def _broker(settings: Settings, client: KafkaAdminClient) -> Iterator[Finding]:
     yield Finding(
         "broker",
         release >= OLDEST_KAFKA,
-        f"answers at {settings.broker_url}; {len(cluster['brokers'])} in the cluster, with the protocol of "
+        f"answers at {settings.broker_url}; {len(cluster['brokers'])} in the cluster, protocol of "
         f"Kafka {'.'.join(map(str, release))}",
-        "bring it to Kafka 4 or newer: nothing older is tested",
+        "upgrade to Kafka 4 or newer: older versions are not tested",
     )
 
 
@@ -191,8 +191,8 @@ def _topics(settings: Settings, _: KafkaAdminClient, states: Sequence[TopicState
                 "topics",
                 False,
                 f"{state.topic.name} has {count} partitions, not {settings.topics.partitions}",
-                "set topics.partitions to what all topics have; if they differ from each other, delete the "
-                "odd one while it is empty and run `superfan topics apply`: keys must meet their states",
+                "set topics.partitions to the number that all topics have; if topics differ, delete the odd "
+                "one while it is empty and run `superfan topics apply`: all need the same number",
             )
     if all(state.exists and not state.differences for state in states):
         yield Finding(
@@ -201,12 +201,12 @@ def _topics(settings: Settings, _: KafkaAdminClient, states: Sequence[TopicState
 
 
 def _listed(value: str) -> str:
-    """A value as Kafka's tool wants it on its command line."""
+    """Return a value in the form that Kafka's command-line tool wants."""
     return f"[{value}]" if "," in value else value
 
 
 def _partitions(_: KafkaAdminClient, states: Sequence[TopicState]) -> Iterator[Finding]:
-    """Whether each partition has a leader, and its copies are up to date."""
+    """Check that each partition has a leader and that its replicas are in sync."""
     headless, behind, count = [], [], 0
     for state in states:
         for partition in state.partitions:
@@ -233,7 +233,7 @@ def _some(names: list[str]) -> str:
 def _roles(
     settings: Settings, now: Clock, client: KafkaAdminClient, states: Sequence[TopicState]
 ) -> Iterator[Finding]:
-    """Who works on each role, and how far behind it is. Silent where partitions are missing."""
+    """Check the workers and the lag of each role. Yields nothing while partitions are missing."""
     if any(len(state.partitions) != settings.topics.partitions for state in states):
         return
     found = partition_lags(client, settings.topics.partitions)
@@ -254,8 +254,8 @@ def _role(role: Role, group: Mapping[str, Any], mine: Sequence[PartitionLag], ol
         return Finding(role, not records, f"no worker; {waits}", fix)
     workers = f"{len(members)} worker{'s' if len(members) > 1 else ''}"
     if group["group_state"] != "Stable":
-        fix = "look again in a minute; if it stays so, deploy/runbooks/SuperfanRebalanceStorm.md"
-        return Finding(role, False, f"{workers} share the partitions out just now; {waits}", fix)
+        fix = "check again in a minute; if it persists, see deploy/runbooks/SuperfanRebalanceStorm.md"
+        return Finding(role, False, f"{workers}, rebalancing; {waits}", fix)
     taken = sum(
         len(topic["partitions"])
         for member in members
@@ -263,14 +263,14 @@ def _role(role: Role, group: Mapping[str, Any], mine: Sequence[PartitionLag], ol
     )
     said = f"{workers}, {taken} of {len(mine)} partitions; {waits}"
     if taken < len(mine):
-        fix = "restart a worker of this role, so that partitions are shared out anew"
+        fix = "restart a worker of this role, so that all partitions are assigned"
         return Finding(role, False, said, fix)
-    fix = "if it grows (`superfan lag`), deploy/runbooks/SuperfanLagKeepsRising.md; else wait"
+    fix = "if it grows (`superfan lag`), see deploy/runbooks/SuperfanLagKeepsRising.md; else wait"
     return Finding(role, oldest <= OLDEST, said, fix)
 
 
 def _duration(seconds: float) -> str:
-    """A length of time as people say it: 7 s, 12 min, 5 h, 3 d."""
+    """Return a duration in its largest fitting unit: 7 s, 12 min, 5 h, 3 d."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
@@ -281,12 +281,12 @@ def _duration(seconds: float) -> str:
 
 
 def _clock_of_broker(now: Clock, client: KafkaAdminClient, _: Sequence[TopicState]) -> Iterator[Finding]:
-    """By the time at which the controller heard of itself last: that is when it was asked."""
+    """Check the broker's clock: the controller's last fetch from itself has the time of the request."""
     before = now()
     quorum = client.describe_metadata_quorum()
     (state,) = quorum["topics"][0]["partitions"]
-    told = {voter["replica_id"]: voter["last_fetch_timestamp"] for voter in state["current_voters"]}
-    at = told.get(state["leader_id"]) or 0
+    fetched = {voter["replica_id"]: voter["last_fetch_timestamp"] for voter in state["current_voters"]}
+    at = fetched.get(state["leader_id"]) or 0
     if at > 0:
         yield _clocks("broker", at / 1000, before, now())
 
@@ -295,18 +295,18 @@ def _clock_of_store(settings: Settings, now: Clock) -> Iterator[Finding]:
     store = Store(settings.store_url.get_secret_value(), create=False)
     try:
         before = now()
-        told = store.clock()
-        if told is not None:
-            yield _clocks("store", told, before, now())
+        found = store.clock()
+        if found is not None:
+            yield _clocks("store", found, before, now())
     except SuperfanError:
-        return  # told of where the store is asked how it is
+        return  # reported by the check of the store
     finally:
         store.close()
 
 
-def _clocks(whose: str, told: float, before: float, after: float) -> Finding:
-    """How far a clock is from ours that was read between two moments of ours; those are no fault of it."""
-    ahead = told - after if told > after else min(0.0, told - before)
+def _clocks(whose: str, found: float, before: float, after: float) -> Finding:
+    """Compare a clock with this machine's; it was read between `before` and `after`."""
+    ahead = found - after if found > after else min(0.0, found - before)
     if abs(ahead) < CLOCKS_APART:
         return Finding("clock", True, f"the {whose}'s and this machine's agree")
     which = "ahead of" if ahead > 0 else "behind"
@@ -314,7 +314,7 @@ def _clocks(whose: str, told: float, before: float, after: float) -> Finding:
         "clock",
         False,
         f"the {whose}'s is {_duration(abs(ahead))} {which} this machine's",
-        "let both follow the same time server (`timedatectl`, chrony)",
+        "synchronise both with the same time server (`timedatectl`, chrony)",
     )
 
 
@@ -341,13 +341,13 @@ def _pipeline(settings: Settings) -> Finding:
         (annotation,) = annotator.annotate([TextIn(text="I love it")])
         size = sum(len(asset.read_bytes()) for asset in files("nlp").joinpath("assets").iterdir())
         if annotation.sentiment.label != "positive":
-            raise ValueError(f"says {annotation.sentiment.label} of “I love it”")
+            raise ValueError(f"“I love it” is annotated as {annotation.sentiment.label}")
         return (
             f"spaCy {version('spacy')}, {size / 2**20:.1f} MiB, loads in {time.monotonic() - started:.1f} s, "
-            f"says positive of “I love it”; judges as {settings.rules.model_version}"
+            f"annotates “I love it” as positive; rules {settings.rules.model_version}"
         )
 
-    return _tried("pipeline", check, "install Superfan again: its files are not complete")
+    return _tried("pipeline", check, "reinstall Superfan: its files are incomplete")
 
 
 def _java() -> Finding:
@@ -361,7 +361,10 @@ def _java() -> Finding:
 def _disk() -> Finding:
     free = shutil.disk_usage(".").free / 2**30
     return Finding(
-        "disk", free > FREE_GIB, f"{free:.1f} GiB free here", "make room: Kafka stops when it is full"
+        "disk",
+        free > FREE_GIB,
+        f"{free:.1f} GiB free here",
+        "free some space: Kafka stops when the disk is full",
     )
 
 

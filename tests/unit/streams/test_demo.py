@@ -101,7 +101,7 @@ def test_a_demo_that_breaks_off_leaves_what_was_there(
 ) -> None:
     """Until the new store is whole, the earlier one stays; of the new one nothing is left."""
     before = earlier.read_bytes()
-    monkeypatch.setattr(demo, "_through", through(someone(), failure))
+    monkeypatch.setattr(demo, "_run_stream", through(someone(), failure))
     with pytest.raises(type(failure)):
         demo.run(QUIET, store=earlier, report=earlier.with_name("report.html"), workers=1)
     assert earlier.read_bytes() == before
@@ -118,7 +118,7 @@ def test_a_second_demo_replaces_the_first_without_a_question(
         Path(f"{earlier}{log}").write_bytes(b"of the earlier one")
     monkeypatch.chdir(earlier.parent)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(demo, "_through", through("JetBlue/x:new"))
+    monkeypatch.setattr(demo, "_run_stream", through("JetBlue/x:new"))
     demo.run(console, store=Path(earlier.name), report=report, workers=1)
     assert {file.name for file in earlier.parent.iterdir()} == {earlier.name, report.name}
     with closing(Store(f"sqlite:///{earlier}")) as store:
@@ -143,7 +143,7 @@ def test_what_cannot_be_written_is_refused_before_anything_begins(option: str, t
 def test_a_worker_that_ended_is_told_with_its_own_advice(tmp_path: Path) -> None:
     """One error, one thing to do next: the worker's own, where it gave one."""
     log = tmp_path / "worker.log"
-    log.write_text("It broke: why.\nNext: mend it.\n")
+    log.write_text("It broke: why.\nNext: fix it.\n")
 
     class Ended:
         returncode = 1
@@ -154,4 +154,4 @@ def test_a_worker_that_ended_is_told_with_its_own_advice(tmp_path: Path) -> None
     ended: Any = Ended()
     with pytest.raises(SuperfanError) as error:
         demo._Worker(ended, log).check()
-    assert (error.value.why, error.value.fix) == ("It broke: why", "mend it")
+    assert (error.value.why, error.value.fix) == ("It broke: why", "fix it")

@@ -53,7 +53,11 @@ def member(*partitions: int) -> dict[str, Any]:
             "3 workers, 4 of 4",
         ),
         ({"group_state": "Stable", "members": [member(0, 1)]}, False, "1 worker, 2 of 4 partitions"),
-        ({"group_state": "PreparingRebalance", "members": [member(0, 1)]}, False, "share the partitions out"),
+        (
+            {"group_state": "PreparingRebalance", "members": [member(0, 1)]},
+            False,
+            "1 worker, rebalancing; nothing waits",
+        ),
         ({"group_state": "Dead", "members": []}, True, "no worker; nothing waits"),
     ],
 )

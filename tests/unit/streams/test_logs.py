@@ -123,7 +123,7 @@ def test_no_message_breaks_the_line_or_the_terminal(
 def test_the_last_words_of_a_service_are_a_line_too() -> None:
     """An error that nobody foresaw ends the process with one JSON object and no traceback."""
     code = (
-        "from streams.ops import logs; logs.configure(logs.Logging(json=True)); logs.serve_to_the_end();"
+        "from streams.ops import logs; logs.configure(logs.Logging(json=True)); logs.log_crashes();"
         f"raise ValueError({HOSTILE!r})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
