@@ -101,8 +101,6 @@ class Annotators:
         self._pool: ProcessPoolExecutor | None = None
         self._here: Enricher | None = None
         self._trial = asyncio.Lock()
-        self.restarts = 0
-        """Times that a broken pool was replaced."""
 
     async def start(self) -> None:
         """Load the pipelines; return when each child is ready.
@@ -154,7 +152,6 @@ class Annotators:
                     extra=_ROLE | {"count": len(records)},
                 )
                 self._pool = self._new_pool(self._processes)
-                self.restarts += 1
                 metrics.NLP_RESTARTS.inc()
         began = time.perf_counter()
         async with self._trial:

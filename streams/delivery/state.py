@@ -52,8 +52,6 @@ class KeyedState:
         self.changelog = changelog
         self._states: dict[int, dict[bytes, bytes]] = defaultdict(dict)
         self._bytes: dict[int, int] = defaultdict(int)
-        self.stale_refused = 0
-        """Older states that recovery found behind newer ones, from a worker that had lost the partition."""
 
     def read(self, partition: int, key: bytes) -> bytes | None:
         """Return the packed state of a key, or None."""
@@ -123,7 +121,6 @@ class KeyedState:
 
     def _refuse(self, partition: int, records: Sequence[ConsumerRecord]) -> None:
         """Count older states and log the position of the last one."""
-        self.stale_refused += len(records)
         metrics.STALE_STATES.labels(self.name).inc(len(records))
         where = logs.position(self.changelog, partition, records[-1].offset, records[-1].key)
         log.warning("Older states refused", extra={"role": "profile", **where, "count": len(records)})

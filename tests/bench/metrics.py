@@ -1,6 +1,6 @@
-"""What metrics cost a worker at full load, as a share of the CPU time it uses.
+"""The cost of metrics in a worker at full load, as a share of its CPU time.
 
-`make bench BENCH=metrics`. Real workers on a real Kafka work off a backlog of bundled posts, role by role.
+`make bench BENCH=metrics`. Real workers on a real Kafka process a backlog of bundled posts, role by role.
 Every call that counts something is timed within the same run, so both figures see the same machine; what
 the timing itself takes is taken off. A scrape is timed beside it, as a share of the time until the next.
 """
@@ -50,7 +50,7 @@ class Share:
         self.counting = self.began = self.ended = 0.0
 
     def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, timed."""
+        """Return the function with timing."""
 
         @wraps(function)
         def measured(*arguments: Any) -> None:
@@ -62,7 +62,7 @@ class Share:
         return measured
 
     def of_all(self, timing: "Share | None" = None) -> float:
-        """The share; without what the timing took, as it was found by timing nothing."""
+        """Return the share of CPU time, less the cost of timing itself."""
         counting, total = self.counting, self.ended - self.began
         if timing is not None:
             counting -= self.calls * timing.counting / timing.calls
@@ -90,7 +90,7 @@ def main() -> None:
         with Progress(console=Console(stderr=True)) as progress:
             for number in progress.track(range(chosen.rounds + 1), description="Measuring"):
                 for role in Role:
-                    found = asyncio.run(_worked_off(settings, role))
+                    found = asyncio.run(_processed(settings, role))
                     if number:  # the first round warms up
                         runs[role].append(found)
                 feed(settings, list(islice(records, chosen.posts)))
@@ -101,8 +101,8 @@ def main() -> None:
         _print(figures, chosen.rounds)
 
 
-async def _worked_off(settings: Settings, role: Role) -> Share:
-    """A worker of the role does all there is to do."""
+async def _processed(settings: Settings, role: Role) -> Share:
+    """Run a worker of the role until it has caught up."""
     with admin.admin_client(settings) as client:
         waiting = lag(client, settings.topics.partitions)[role].behind
     stop = asyncio.Event()
@@ -139,7 +139,7 @@ def _watched(share: Share, waiting: int, stop: asyncio.Event) -> Iterator[None]:
 
 
 def _timing() -> Share:
-    """What it takes to time nothing."""
+    """Measure the cost of timing an empty function."""
     share = Share()
     nothing = share.timed(lambda *_: None)
     share.began = time.process_time()
@@ -163,7 +163,7 @@ def _figures(runs: Sequence[Share], timing: Share) -> dict[str, float]:
 
 
 def _scrape() -> dict[str, float]:
-    """What an answer costs a process that has all roles."""
+    """Measure the cost of a scrape of a process with all roles."""
     registry = metrics.registry(metrics.WORKER)
     took = []
     for _ in range(50):

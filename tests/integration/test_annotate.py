@@ -36,7 +36,7 @@ def annotate() -> Iterator[Process]:
 
 
 def ask(process: Process, lines: bytes) -> list[dict[str, Any]]:
-    """The answers to lines that are written in one go, while the pipe stays open."""
+    """Return the answers to lines written at once, while the pipe stays open."""
     stdin = cast(IO[bytes], process.stdin)
     stdin.write(lines)
     stdin.flush()

@@ -13,6 +13,7 @@ from models.rejection import Dropped, DropReason, Reason, Rejected
 from nlp.enrichment import Enricher
 from nlp.records import Raw, Result
 from streams.agents.annotators import Annotators
+from streams.ops import metrics
 from tests.waiting import until
 
 
@@ -33,22 +34,24 @@ class Fragile(Enricher):
 def test_a_record_that_kills_its_child_is_found_and_the_others_are_unharmed() -> None:
     """The batch is halved until the culprit is alone; batches beside it lose nothing."""
 
-    async def run() -> tuple[tuple[list[Result], list[Result]], int]:
+    async def run() -> tuple[list[Result], list[Result]]:
         pool = Annotators(partial(Fragile, b"poison"), processes=1)
         await pool.start()
         batch = [Raw(b"poison" if n == 5 else b"good", 0) for n in range(8)]
         innocent = [Raw(b"good", 0) for _ in range(8)]
         try:
-            return await asyncio.gather(pool.enrich(batch), pool.enrich(innocent)), pool.restarts
+            return await asyncio.gather(pool.enrich(batch), pool.enrich(innocent))
         finally:
             pool.stop()
 
-    (results, others), restarts = asyncio.run(run())
+    restarts = metrics.NLP_RESTARTS.labels()
+    before = restarts.value
+    results, others = asyncio.run(run())
     assert [isinstance(result, Rejected) and result.reason == "poison" for result in results] == [
         n == 5 for n in range(8)
     ]
     assert others == [Dropped(DropReason.NO_BRAND, "x")] * 8
-    assert restarts == 1
+    assert restarts.value - before == 1
 
 
 class Telling(Enricher):
@@ -102,6 +105,7 @@ def test_children_end_with_their_parent_even_if_it_is_killed() -> None:
 _HOLD = """
 import asyncio
 from functools import partial
+from streams.ops import metrics
 from streams.agents.annotators import Annotators, _ready
 from tests.integration.test_annotators import Fragile
 

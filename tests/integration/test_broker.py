@@ -1,4 +1,4 @@
-"""The embedded broker: Apache Kafka itself, ready in seconds, clear when it cannot be."""
+"""The embedded broker: it is Apache Kafka, starts in seconds, and fails with a clear error."""
 
 import os
 import signal
@@ -198,7 +198,7 @@ def test_a_killed_parent_takes_the_broker_along(tmp_path: Path) -> None:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """What a start would write anew."""
+    """Return the files that a start would rewrite, with their content."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 

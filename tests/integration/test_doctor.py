@@ -1,4 +1,4 @@
-"""`superfan doctor` where something is wrong, each thing broken for real."""
+"""`superfan doctor` with real faults: each one is found and has a fix."""
 
 import json
 import re
@@ -41,19 +41,19 @@ def database() -> Iterator[PostgreSQL]:
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory: pytest.TempPathFactory, database: PostgreSQL) -> Iterator[Settings]:
-    """Settings of a broker and a store that nobody breaks."""
+    """Return settings of a broker and a store without faults."""
     with embedded_broker(tmp_path_factory.mktemp("broker")) as running:
         yield well(running, database)
 
 
 @pytest.fixture
 def settings(own_broker: Broker, database: PostgreSQL) -> Settings:
-    """Settings of a broker and a store to be broken."""
+    """Return settings of a broker and a store for faults."""
     return well(own_broker, database)
 
 
 def well(broker: Broker, database: PostgreSQL) -> Settings:
-    """A broker with all topics and a store of the present schema: nothing to complain about."""
+    """Create all topics and the current schema, so that no check fails."""
     made = settings_for(broker, database.new_database(), topics={"partitions": 2})
     with admin.admin_client(made) as client:
         admin.apply(client, made)
@@ -65,14 +65,14 @@ def well(broker: Broker, database: PostgreSQL) -> Settings:
 
 
 def wrong(findings: Sequence[Finding]) -> list[Finding]:
-    """What is not well; whatever that is has a fix."""
+    """Return the failed checks; each must have a fix."""
     found = [finding for finding in findings if not finding.ok]
     assert all(finding.fix for finding in found)
     return found
 
 
 def only(findings: Sequence[Finding]) -> Finding:
-    """The one thing that is not well."""
+    """Return the only failed check."""
     (found,) = wrong(findings)
     return found
 
@@ -99,8 +99,8 @@ def test_everything_that_a_topic_can_differ_in_is_named_with_its_fix(settings: S
     assert "superfan topics apply" in missing.fix
     partitions = found.pop("ticks has 3 partitions, not 2")
     assert "topics.partitions" in partitions.fix
-    told = sorted(finding.found for finding in found.values())
-    assert told == [
+    reported = sorted(finding.found for finding in found.values())
+    assert reported == [
         "candidates: cleanup.policy is delete, should be compact, min.compaction.lag.ms is 1000, "
         "should be 604800000",
         "superfan-profile-authors-changelog: cleanup.policy is compact, should be compact,delete, "
@@ -110,24 +110,24 @@ def test_everything_that_a_topic_can_differ_in_is_named_with_its_fix(settings: S
     assert "--add-config 'cleanup.policy=[compact,delete],retention.ms=34560000000'" in fix
 
 
-def test_the_fix_of_a_topic_mends_it(settings: Settings) -> None:
-    """What the finding says to alter, altered as it is written, leaves nothing to find."""
+def test_the_fix_of_a_topic_solves_the_problem(settings: Settings) -> None:
+    """After the suggested change, the check passes."""
     name = topics.changelog("authors")
     with admin.admin_client(settings) as client:
         altered(client, name, cleanup_policy="compact", retention_ms="1000")
-        told = re.fullmatch(
+        reported = re.fullmatch(
             r"kafka-configs.sh --bootstrap-server (\S+) --alter --topic (\S+) --add-config '(.+)'",
             only(diagnose(settings)).fix,
         )
-        assert told is not None
-        assert told.groups()[:2] == (settings.bootstrap[0], name)
-        values = dict(re.findall(r"([\w.]+)=\[?([^\]=]+)\]?(?:,|$)", told[3]))
+        assert reported is not None
+        assert reported.groups()[:2] == (settings.bootstrap[0], name)
+        values = dict(re.findall(r"([\w.]+)=\[?([^\]=]+)\]?(?:,|$)", reported[3]))
         altered(client, name, **values)
     assert wrong(diagnose(settings)) == []
 
 
 def test_a_role_that_nobody_works_on_shows_by_what_waits(settings: Settings, tmp_path: Path) -> None:
-    """No worker is a finding once records wait, with their age; of a worker its partitions are told."""
+    """A missing worker is reported with the age of waiting records, a running one with its partitions."""
     client = KafkaProducer(bootstrap_servers=settings.bootstrap)
     client.send(topics.MENTIONS, b"{}", timestamp_ms=round(time.time() * 1000) - 7_200_000)
     client.close()
@@ -138,19 +138,19 @@ def test_a_role_that_nobody_works_on_shows_by_what_waits(settings: Settings, tmp
         wait_until_done(settings, running)
         findings = diagnose(settings)
         assert wrong(findings) == []
-        told = {finding.check: finding.found for finding in findings}
-        assert told["enrich"] == "1 worker, 6 of 6 partitions; nothing waits"
+        reported = {finding.check: finding.found for finding in findings}
+        assert reported["enrich"] == "1 worker, 6 of 6 partitions; nothing waits"
         assert running.terminate() == 0, running.said()
 
 
 def test_a_role_that_is_far_behind_is_found_though_it_has_a_worker(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """A worker that is stuck is a member of its group and has its partitions: the age of what waits tells."""
+    """A stuck worker keeps its partitions: only the age of waiting records shows it."""
     long = {"SUPERFAN_WORKER__SESSION_TIMEOUT": "300"}
     with worker(settings, tmp_path / "worker.log", "sink", **long) as running:
-        told = "1 worker, 4 of 4 partitions; nothing waits"
-        until(lambda: told in {finding.found for finding in diagnose(settings)}, running.said)
+        reported = "1 worker, 4 of 4 partitions; nothing waits"
+        until(lambda: reported in {finding.found for finding in diagnose(settings)}, running.said)
         running.process.send_signal(signal.SIGSTOP)
         client = KafkaProducer(bootstrap_servers=settings.bootstrap)
         client.send(topics.PROFILES, b"{}", key=b"k", timestamp_ms=round(time.time() * 1000) - 660_000)
@@ -165,14 +165,14 @@ def test_a_role_that_is_far_behind_is_found_though_it_has_a_worker(
 
 @pytest.mark.parametrize(("shift", "which"), [(-180.0, "ahead of"), (180.0, "behind")])
 def test_clocks_that_disagree_are_found(healthy: Settings, shift: float, which: str) -> None:
-    """A machine three minutes off differs from the broker's clock, and from the database's; both are told."""
+    """A clock three minutes off is reported against the broker's and the database's."""
     found = wrong(diagnose(healthy, now=lambda: time.time() + shift))
     assert [(finding.check, finding.found) for finding in found] == [
         ("clock", f"the {whose}'s is 3 min {which} this machine's") for whose in ("broker", "store")
     ]
 
 
-def test_the_migration_state_of_the_store_is_told(healthy: Settings, database: PostgreSQL) -> None:
+def test_the_migration_state_of_the_store_is_reported(healthy: Settings, database: PostgreSQL) -> None:
     """A database that is empty, of an older release, of a newer one: each has its own finding and fix."""
     url = database.new_database()
     other = healthy.model_copy(update={"store_url": type(healthy.store_url)(url)})
@@ -196,7 +196,7 @@ def test_the_migration_state_of_the_store_is_told(healthy: Settings, database: P
 
 
 def test_what_is_away_is_said_to_be_away(healthy: Settings, tmp_path: Path) -> None:
-    """No broker and a database that is stopped: both are told, with what to do; the rest is checked."""
+    """No broker and a database that is stopped: both are reported with a fix; the rest is checked."""
     with postgresql() as stopped:
         url = stopped.new_database()
         stopped.stop()
@@ -209,7 +209,7 @@ def test_what_is_away_is_said_to_be_away(healthy: Settings, tmp_path: Path) -> N
 
 
 def test_settings_that_cannot_be_meant_are_found(healthy: Settings, tmp_path: Path) -> None:
-    """A lawful basis nobody filled in, a handle of two brands, a niche that is none, another's shadow."""
+    """A blank lawful basis, a handle of two brands, an unknown niche and an unusable shadow are reported."""
     file = tmp_path / "superfan.toml"
     (tmp_path / "other.toml").write_bytes(DEMO_CONFIG.read_bytes())
     file.write_text(

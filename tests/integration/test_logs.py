@@ -1,4 +1,4 @@
-"""What a real worker says while people send it what people send."""
+"""Logs of a real worker that reads hostile records."""
 
 import hmac
 import json
@@ -35,7 +35,7 @@ HASH_KEY = "a key of the test"
 
 
 def post(n: int, **changes: Any) -> bytes:
-    """A post in which whatever a person can choose is marked."""
+    """Return a post with the mark in every field that a person can choose."""
     author = {
         "id": f"{MARK}{n}",
         "handle": f"{MARK}{n}",
@@ -62,7 +62,7 @@ def bad() -> list[bytes]:
 
 
 def lines(running: WorkerProcess) -> list[dict[str, Any]]:
-    """Every line that a worker said, each of which must be an object."""
+    """Return all log lines of a worker; each must be an object."""
     return [json.loads(line) for line in running.log.read_bytes().splitlines()]
 
 

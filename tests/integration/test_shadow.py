@@ -53,13 +53,13 @@ def test_the_shadow_is_counted_and_changes_nothing_that_is_published(
         feed(settings, few)
         wait_until_done(settings, running)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            told = SERIES.findall(answer.read().decode())
+            series = SERIES.findall(answer.read().decode())
         assert running.terminate() == 0, running.said()
     for topic in ("profiles", "candidates"):
         assert differences(compacted(settings, topic), written(tmp_path / "yardstick", topic)) == []
-    verdicts = {verdict for _, verdict, count in told if float(count)}
+    verdicts = {verdict for _, verdict, count in series if float(count)}
     assert verdicts == {"agree", "enters"}, "looser rules only add"
-    assert sum(float(n) for *_, n in told) >= len(written(tmp_path / "yardstick", "profiles"))
+    assert sum(float(n) for *_, n in series) >= len(written(tmp_path / "yardstick", "profiles"))
 
 
 def test_a_shadow_that_would_count_other_posts_stops_the_worker_before_it_starts(

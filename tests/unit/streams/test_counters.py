@@ -1,4 +1,4 @@
-"""Counters and histograms of our own, beside those of prometheus-client."""
+"""Our counters and histograms, compared with those of prometheus-client."""
 
 import prometheus_client
 import pytest
@@ -19,13 +19,13 @@ AMOUNTS = st.lists(
 
 
 def shown(registry: CollectorRegistry) -> list[str]:
-    """What Prometheus would be given, without the times of creation, which we do not tell."""
+    """Return the exposed text without creation times, which ours leave out."""
     text = generate_latest(registry).decode()
     return [line for line in text.splitlines() if "_created" not in line]
 
 
 @given(AMOUNTS)
-def test_prometheus_is_told_what_the_library_would_tell(amounts: list[tuple[str, float]]) -> None:
+def test_our_metrics_are_exposed_like_those_of_the_library(amounts: list[tuple[str, float]]) -> None:
     """Names, bounds, escapes and sums, with labels and without; a value on a bound belongs below it."""
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     pairs = []

@@ -1,4 +1,4 @@
-"""What the demo may replace, and that it replaces nothing before it has something new."""
+"""The demo replaces only its own files, and only by complete new ones."""
 
 import sqlite3
 import sys
@@ -24,14 +24,14 @@ QUIET = Console(quiet=True)
 
 
 def someone() -> str:
-    """The key of an author of the bundled posts."""
+    """Return the key of an author of the bundled posts."""
     key = route(next(iter(read(demo.data("posts.jsonl.gz"))))).key
     assert key is not None
     return f"JetBlue/{key.decode()}"
 
 
 def filled(file: Path, key: str, **changed: Any) -> None:
-    """A store that holds one author under this key."""
+    """Create a store with one author under this key."""
     profile, candidate = outputs(list(FAN))[0]
     assert candidate is not None
     records: list[Profile | Candidate] = [
@@ -43,12 +43,12 @@ def filled(file: Path, key: str, **changed: Any) -> None:
 
 
 def no_database(file: Path) -> None:
-    """A text."""
+    """Create a text file."""
     file.write_text("my notes")
 
 
 def another_database(file: Path) -> None:
-    """A database of another program."""
+    """Create a database of another program."""
     with closing(sqlite3.connect(file)) as plain:
         plain.execute("CREATE TABLE mine (x)")
 
@@ -84,7 +84,7 @@ def earlier(tmp_path: Path) -> Path:
 
 
 def through(key: str, failure: BaseException | None = None) -> Callable[..., Settings]:
-    """A stream that leaves a store with this author, or breaks off."""
+    """Return a stream that leaves a store with this author, or fails."""
 
     def run(_: Console, store: Path, *__: object) -> Settings:
         filled(store, key)
@@ -133,15 +133,15 @@ def test_a_second_demo_replaces_the_first_without_a_question(
 
 @pytest.mark.parametrize("option", ["store", "report"])
 def test_what_cannot_be_written_is_refused_before_anything_begins(option: str, tmp_path: Path) -> None:
-    """A folder that is not there is told at once, and not after a minute of work."""
+    """A missing folder is reported at once, not after a minute of work."""
     files = {"store": tmp_path / "s.db", "report": tmp_path / "r.html"} | {option: tmp_path / "no" / "x"}
     with pytest.raises(UsageError, match=rf"there is no folder .*no.*--{option}"):
         demo.run(QUIET, store=files["store"], report=files["report"], workers=1)
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_worker_that_ended_is_told_with_its_own_advice(tmp_path: Path) -> None:
-    """One error, one thing to do next: the worker's own, where it gave one."""
+def test_a_worker_that_ended_is_reported_with_its_own_fix(tmp_path: Path) -> None:
+    """The error has the fix that the worker printed."""
     log = tmp_path / "worker.log"
     log.write_text("It broke: why.\nNext: fix it.\n")
 

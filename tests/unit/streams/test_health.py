@@ -1,4 +1,4 @@
-"""What the doctor makes of answers that one broker on one machine does not give."""
+"""Findings of the doctor for answers that a single broker does not give."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ MINE = [PartitionLag(Role.SINK, "profiles", partition, 0, 5, 5) for partition in
 
 
 def partition(number: int, leader: int, in_sync: int) -> dict[str, Any]:
-    """A partition of three copies as a broker describes it."""
+    """Return a partition of three replicas as a broker describes it."""
     copies = [1, 2, 3]
     return {
         "partition_index": number,
@@ -25,7 +25,7 @@ def partition(number: int, leader: int, in_sync: int) -> dict[str, Any]:
 
 
 def test_partitions_without_a_leader_or_behind_are_named() -> None:
-    """A broker that is away shows by what it leaves behind; a whole cluster is well."""
+    """Partitions of a missing broker are named; a complete cluster passes."""
     client: Any = None
     whole = TopicState(TOPICS[0], (partition(0, 1, 3), partition(1, 2, 3)))
     (well,) = health._partitions(client, [whole])
@@ -39,7 +39,7 @@ def test_partitions_without_a_leader_or_behind_are_named() -> None:
 
 
 def member(*partitions: int) -> dict[str, Any]:
-    """A member of a group, with these partitions of one topic."""
+    """Return a member of a group with these partitions of one topic."""
     assigned = [{"topic": "profiles", "partitions": list(partitions)}] if partitions else []
     return {"member_assignment": {"assigned_partitions": assigned} if partitions else ""}
 
@@ -61,11 +61,11 @@ def member(*partitions: int) -> dict[str, Any]:
         ({"group_state": "Dead", "members": []}, True, "no worker; nothing waits"),
     ],
 )
-def test_a_role_is_well_when_its_partitions_are_worked_on(
+def test_a_role_passes_when_all_its_partitions_are_assigned(
     group: dict[str, Any], ok: bool, found: str
 ) -> None:
-    """Spare workers are no fault; partitions that nobody has, and a group that shares them out, are."""
-    told = health._role(Role.SINK, group, MINE, 0.0)
-    assert told.ok is ok
-    assert found in told.found
-    assert told.fix
+    """Spare workers are fine; unassigned partitions and a rebalance are reported."""
+    finding = health._role(Role.SINK, group, MINE, 0.0)
+    assert finding.ok is ok
+    assert found in finding.found
+    assert finding.fix

@@ -1,4 +1,4 @@
-"""How a process logs: one line each, bounded, and nothing of what people wrote."""
+"""Logs: one bounded line an entry, with nothing that people wrote."""
 
 import hmac
 import json
@@ -35,12 +35,12 @@ def _as_before() -> Iterator[None]:
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The lines on standard error."""
+    """Return the lines on standard error."""
     return capsys.readouterr().err.splitlines()
 
 
 def in_json(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
-    """The same as objects."""
+    """Return the lines on standard error as objects."""
     return [json.loads(line) for line in said(capsys)]
 
 
@@ -120,8 +120,8 @@ def test_no_message_breaks_the_line_or_the_terminal(
     assert len(second) < 1200
 
 
-def test_the_last_words_of_a_service_are_a_line_too() -> None:
-    """An error that nobody foresaw ends the process with one JSON object and no traceback."""
+def test_a_crash_of_a_service_is_one_line_too() -> None:
+    """An unexpected error ends the process with one JSON object and no traceback."""
     code = (
         "from streams.ops import logs; logs.configure(logs.Logging(json=True)); logs.log_crashes();"
         f"raise ValueError({HOSTILE!r})"
@@ -133,8 +133,8 @@ def test_the_last_words_of_a_service_are_a_line_too() -> None:
     assert b"I love" not in line
 
 
-def test_whoever_looks_for_a_flaw_sees_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    """With `--debug` there are whole tracebacks, in their own words, and the libraries talk."""
+def test_debugging_shows_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    """With `--debug` there are whole tracebacks, messages of errors, and logs of libraries."""
     logs.configure(logs.Logging(debug=True))
     try:
         raise ValueError("its own words")
@@ -157,6 +157,5 @@ def test_a_refused_state_is_said_once_with_its_place(capsys: pytest.CaptureFixtu
     state.take(1, [SimpleNamespace(key=b"x:1", value=v, offset=n) for n, v in enumerate(values)])
     (line,) = in_json(capsys)
     assert state.read(1, b"x:1") == newer
-    assert state.stale_refused == 2
     assert (line["level"], line["topic"], line["partition"]) == ("warning", state.changelog, 1)
     assert (line["offset"], line["count"], line["author"]) == (2, 2, logs.hashed(b"x:1"))
