@@ -1,7 +1,11 @@
 """The bundled stream and its backtest: the yardstick of the integration tests."""
 
 import fcntl
+import json
 import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,18 +45,53 @@ def customers() -> list[bytes]:
 @pytest.fixture(scope="session")
 def yardstick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a backtest of everything, run once for all processes of pytest-xdist."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # each process has a folder of its own in there
-    out, done = shared / "yardstick", shared / "yardstick-done"
-    with (shared / "yardstick-lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
+    with _once(tmp_path_factory, "yardstick") as (out, done):
+        if not done:
             backtest.run(
                 load(DEMO_CONFIG),
                 posts=[data("posts.jsonl.gz")],
                 customers=data("customers.jsonl.gz"),
                 out=out,
             )
-            done.touch()
     return out
+
+
+@pytest.fixture(scope="session")
+def third(posts: list[bytes]) -> list[bytes]:
+    """All posts of a third of the authors, half of the candidates among them."""
+    return [post for post in posts if zlib.crc32(_author(post)) % 3 == 2]
+
+
+@pytest.fixture(scope="session")
+def yardstick_of_third(
+    tmp_path_factory: pytest.TempPathFactory, third: list[bytes], customers: list[bytes]
+) -> Path:
+    """The folder of a backtest of `third`, run once for all processes of pytest-xdist."""
+    with _once(tmp_path_factory, "yardstick-of-third") as (out, done):
+        if not done:
+            (out / "posts.jsonl").write_bytes(b"\n".join(third))
+            backtest.run(
+                load(DEMO_CONFIG),
+                posts=[out / "posts.jsonl"],
+                customers=data("customers.jsonl.gz"),
+                out=out,
+            )
+    return out
+
+
+def _author(post: bytes) -> bytes:
+    return str(json.loads(post)["author"]["id"]).encode()
+
+
+@contextmanager
+def _once(factory: pytest.TempPathFactory, name: str) -> Iterator[tuple[Path, bool]]:
+    """Yield a folder that all processes share, and whether one of them has filled it; the others wait."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # the folders of the processes are in there
+    folder, done = shared / name, shared / f"{name}.done"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(exist_ok=True)
+        yield folder, done.exists()
+        done.touch()

@@ -9,9 +9,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from streams.broker.embedded import Broker, embedded_broker
-from tests.bundled import customers, posts, yardstick
+from tests.bundled import customers, posts, third, yardstick, yardstick_of_third
 
-__all__ = ["customers", "posts", "yardstick"]
+__all__ = ["customers", "posts", "third", "yardstick", "yardstick_of_third"]
 
 NO_SKIP = "TEST_NO_SKIP"
 SLOWEST_FIRST = ("ops/test_live", "contract", "chaos", "integration", "judge", "ops", "property", "unit")
