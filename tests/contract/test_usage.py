@@ -1,0 +1,154 @@
+"""Help, settings and wrong usage of the commands."""
+
+import json
+import signal
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.commands import superfan
+from tests.waiting import STUCK
+
+HEAVY = {
+    "faust",
+    "kafka",
+    "aiokafka",
+    "msgspec",
+    "numpy",
+    "pydantic_settings",
+    "spacy",
+    "sqlalchemy",
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "demo",
+        "broker",
+        "topics",
+        "topics list",
+        "topics apply",
+        "topics accept",
+        "worker",
+        "feed",
+        "lag",
+        "exporter",
+        "tick",
+        "forget",
+        "backtest",
+        "tune",
+        "annotate",
+        "nlp",
+        "nlp explain",
+        "candidates",
+        "candidates list",
+        "candidates show",
+        "dead-letters",
+        "dead-letters list",
+        "dead-letters show",
+        "dead-letters replay",
+        "doctor",
+        "health",
+        "config",
+    ],
+)
+def test_every_help_has_examples(command: str) -> None:
+    """`--help` of every command shows how it is used."""
+    done = superfan(*command.split(), "--help")
+    assert done.returncode == 0
+    assert b"Examples" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["worker"], ["candidates", "list"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    """`--help` loads what prints it, and none of the libraries that do the work."""
+    code = (
+        "import sys; from streams.cli import app; "
+        f"app({[*arguments, '--help']}, standalone_mode=False); "
+        f"sys.exit(', '.join({HEAVY} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"Usage" in done.stdout
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """`--version` prints the name and the version that pip reports."""
+    done = superfan("--version")
+    assert done.returncode == 0
+    assert done.stdout.decode().strip() == f"superfan {version('superfan')}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fed"],
+        ["feed"],
+        ["worker", "--role", "cook"],
+        ["feed", "x", "--topic", "y"],
+        ["backtest", "--posts", "x", "--out", "y", "--tick", "today"],
+    ],
+)
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    """Unknown commands, options and topics, and days that are none, are usage errors."""
+    assert superfan(*arguments).returncode == 2
+
+
+def test_the_broker_command_runs_until_it_is_stopped(tmp_path: Path) -> None:
+    """`superfan broker` says where it answers, and ends with 0 on SIGTERM."""
+    command = [sys.executable, "-m", "streams", "broker", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert b"kafka://127.0.0.1:" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=STUCK)
+    assert process.returncode == 0
+    assert b"Stopped" in said
+
+
+def test_settings_are_shown_with_secrets_hidden(env: dict[str, str]) -> None:
+    """`config` prints what is in force, and no password."""
+    url = "postgresql+psycopg://me:hunter2@localhost/db"
+    done = superfan("config", env=env | {"SUPERFAN_STORE_URL": url})
+    shown = json.loads(done.stdout)
+    assert b"hunter2" not in done.stdout + done.stderr
+    assert shown["topics"]["partitions"] == 4
+    assert shown["store_url"] == "postgresql+psycopg://me:***@localhost/db"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reported"),
+    [
+        ("SUPERFAN_BROKER_URL", "nonsense", "broker_url"),
+        ("SUPERFAN_WORKER__BATCH", "0", "worker.batch"),
+        ("SUPERFAN_WORKER__BATHC", "5", "known are"),
+        ("SUPERFAN_BROKER", "x", "SUPERFAN_BROKER_URL"),
+        ("SUPERFAN_TIERS__WANTED", '["huge"]', "micro"),
+        ("SUPERFAN_CONFIG", "/nowhere.toml", "/nowhere.toml"),
+        ("SUPERFAN_STORE_URL", "mysql://u:hunter2@h/d", "sqlite"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_exits_2(
+    env: dict[str, str], name: str, value: str, reported: str
+) -> None:
+    """A wrong or unknown key, in the environment or the file, says which and what is allowed."""
+    done = superfan("config", env=env | {name: value})
+    assert done.returncode == 2
+    said = done.stderr.decode().replace("\n", " ")
+    assert reported in said
+    assert "Traceback" not in said
+    assert "hunter2" not in said
+
+
+def test_a_source_without_a_lawful_basis_stops_the_worker(env: dict[str, str], tmp_path: Path) -> None:
+    """No platform is read without a lawful basis: the worker refuses to start."""
+    config = tmp_path / "superfan.toml"
+    config.write_text('[[brands]]\nname = "Acme"\n[sources.x]\n')
+    done = superfan("worker", env=env | {"SUPERFAN_CONFIG": str(config)})
+    assert done.returncode == 2
+    assert "lawful_basis" in done.stderr.decode()
