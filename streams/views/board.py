@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -13,7 +14,6 @@ from models.candidate import Candidate, DayCounts, Profile
 from models.record import encode
 from models.rules import Rules
 from models.times import rfc3339
-from streams.broker.reading import Changed
 from streams.views.card_content import (
     SHOWN_DAYS,
     last_days,
@@ -24,6 +24,9 @@ from streams.views.card_content import (
 )
 from streams.views.safe_text import plain, web_link
 from streams.views.tables import Output, out_console, print_rows
+
+if TYPE_CHECKING:
+    from streams.broker.reading import Changed  # at run time, Kafka's client is not needed for the board
 
 COLOURS = {"positive": "green", "neutral": "blue", "negative": "red"}
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -132,7 +135,7 @@ def card(candidate: Candidate, profile: Profile | None, rules: Rules, *, narrow:
     return Panel(Group(*shown), title=Text(plain(candidate.key)), title_align="left", padding=(1, 2))
 
 
-def print_changes(changes: Iterable[Changed], output: Output) -> None:
+def print_changes(changes: Iterable["Changed"], output: Output) -> None:
     """Print each change as soon as it comes; JSON and CSV have the fields of `candidates list`.
 
     A deletion has only a key, its parts, and the state "deleted".
@@ -151,7 +154,7 @@ def print_changes(changes: Iterable[Changed], output: Output) -> None:
             console.print(_line(change), soft_wrap=True)
 
 
-def _line(change: Changed) -> Text:
+def _line(change: "Changed") -> Text:
     when = rfc3339(change.ms)[:19].replace("T", " ")
     candidate = change.candidate
     if candidate is None:
@@ -174,7 +177,7 @@ def _line(change: Changed) -> Text:
     )
 
 
-def _changed_row(change: Changed) -> dict[str, object]:
+def _changed_row(change: "Changed") -> dict[str, object]:
     if change.candidate is not None:
         return _row(change.candidate)
     return dict.fromkeys(_COLUMNS) | _deleted(change.key)
