@@ -76,12 +76,13 @@ def topics_apply() -> None:
 
 @app.command("accept")
 def topics_accept(
-    topic: Annotated[str, typer.Argument(help="A topic that was made anew, or lost records.")],
+    topic: Annotated[str, typer.Argument(help="Topic that was deleted and created again, or lost records.")],
 ) -> None:
-    """Let the roles that read a topic begin its new log, after a worker stopped because of it.
+    """Accept a topic that was deleted and created again: its roles start at the beginning of the new log.
 
-    Their committed offsets are set to the beginning of the log. Stop all workers of these roles first.
-    Records of the old log that no role had read are lost.
+    Use it after a worker stopped because of such a topic. Stop all workers of these roles first. The
+    committed offsets of the roles are set to the beginning of the log. Records of the old log that no role
+    had read are lost.
 
     Examples:
 

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
+import pytest
+
 from models.customer import decode_erasure
 from models.times import instant
 from streams.broker.reading import records
@@ -227,3 +229,46 @@ def test_a_worker_writes_nothing_where_it_runs(
         until(lambda: "Worker started" in running.said(), running.said)
         assert running.terminate() == 0
     assert list(here.iterdir()) == []
+
+
+def test_settings_are_shown_with_secrets_hidden(env: dict[str, str]) -> None:
+    """`config` prints what is in force, and no password."""
+    url = "postgresql+psycopg://me:hunter2@localhost/db"
+    done = superfan("config", env=env | {"SUPERFAN_STORE_URL": url})
+    shown = json.loads(done.stdout)
+    assert b"hunter2" not in done.stdout + done.stderr
+    assert shown["topics"]["partitions"] == 4
+    assert shown["store_url"] == "postgresql+psycopg://me:***@localhost/db"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reported"),
+    [
+        ("SUPERFAN_BROKER_URL", "nonsense", "broker_url"),
+        ("SUPERFAN_WORKER__BATCH", "0", "worker.batch"),
+        ("SUPERFAN_WORKER__BATHC", "5", "known are"),
+        ("SUPERFAN_BROKER", "x", "SUPERFAN_BROKER_URL"),
+        ("SUPERFAN_TIERS__WANTED", '["huge"]', "micro"),
+        ("SUPERFAN_CONFIG", "/nowhere.toml", "/nowhere.toml"),
+        ("SUPERFAN_STORE_URL", "mysql://u:hunter2@h/d", "sqlite"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_exits_2(
+    env: dict[str, str], name: str, value: str, reported: str
+) -> None:
+    """A wrong or unknown key, in the environment or the file, says which and what is allowed."""
+    done = superfan("config", env=env | {name: value})
+    assert done.returncode == 2
+    said = done.stderr.decode().replace("\n", " ")
+    assert reported in said
+    assert "Traceback" not in said
+    assert "hunter2" not in said
+
+
+def test_a_source_without_a_lawful_basis_stops_the_worker(env: dict[str, str], tmp_path: Path) -> None:
+    """No platform is read without a lawful basis: the worker refuses to start."""
+    config = tmp_path / "superfan.toml"
+    config.write_text('[[brands]]\nname = "Acme"\n[sources.x]\n')
+    done = superfan("worker", env=env | {"SUPERFAN_CONFIG": str(config)})
+    assert done.returncode == 2
+    assert "lawful_basis" in done.stderr.decode()
