@@ -3,12 +3,19 @@
 The only part of `models` that knows SQL. SQLite or PostgreSQL; both behave alike.
 """
 
-from models.store.failures import StoreError, StoreUnavailable
-from models.store.repository import (
-    Applied,
-    Change,
-    Delete,
-    Store,
-)
+from models.store.failures import PositionConflict, StoreError, StoreUnavailable
+from models.store.repository import Store
+from models.store.writing import Applied, Change, Delete, Kind, Move, Partition
 
-__all__ = ["Applied", "Change", "Delete", "Store", "StoreError", "StoreUnavailable"]
+__all__ = [
+    "Applied",
+    "Change",
+    "Delete",
+    "Kind",
+    "Move",
+    "Partition",
+    "PositionConflict",
+    "Store",
+    "StoreError",
+    "StoreUnavailable",
+]

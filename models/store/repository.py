@@ -1,8 +1,7 @@
-"""Writes changes and reads candidates. Every write is safe to repeat."""
+"""Write changes and read candidates. Every write is safe to repeat."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,27 +15,24 @@ import msgspec
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.dialects import postgresql, sqlite
 
 from models.candidate import Candidate, Profile
-from models.store.failures import StoreError, address, named, shown
-from models.store.tables import CandidateRow, ProfileRow, row_of, storable, table_of, to_json
+from models.store.failures import PositionConflict, StoreError, address, named, shown
+from models.store.tables import POSITIONS, CandidateRow, ProfileRow, name_of, table_of, to_json
+from models.store.writing import Applied, Change, Kind, Move, Partition, execute, move, resume, steps_of
 
 _MIGRATION_LOCK = 0x5F3F_0A11
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
 _alembic_is_global = Lock()  # XXX alembic keeps the running migration in module variables
 _BUSY_MS = 15_000
-_SILENT_MS = 15_000
-"""How long a writer may be silent inside a transaction; PostgreSQL then ends it. A process that was paused
-or cut off would keep its rows locked, and whoever took its work over would wait for them for ever."""
-_LOCKED_MS = 20_000
-"""How long a writer waits for another; then it is told, where it would leave a session that waits behind."""
-_PATIENCE = sa.text(
-    "SELECT set_config('idle_in_transaction_session_timeout', :silent, true), "
-    "set_config('lock_timeout', :locked, true)"
+_IDLE_MS = 15_000
+"""Time-out of an idle transaction. A paused or disconnected process would keep its row locks for ever."""
+_LOCK_MS = 20_000
+"""Lock time-out. Failing is better than leaving a blocked session behind on the server."""
+_TIMEOUTS = sa.text(
+    "SELECT set_config('idle_in_transaction_session_timeout', :idle, true), "
+    "set_config('lock_timeout', :lock, true)"
 )
-_AT_ONCE = 1_000
-"""Keys that a statement deletes: databases bound the number of parameters."""
 _POSTGRES = {
     "application_name": "superfan",
     "connect_timeout": 10,
@@ -45,41 +41,19 @@ _POSTGRES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""A server that vanished without a word is noticed within seconds; the address may say otherwise."""
+"""Connection options that notice a vanished server within seconds; options in the address win."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Take the copy of a record away."""
-
-    kind: type[Profile] | type[Candidate]
-    key: str
-
-
-Change = Profile | Candidate | Delete
 R = TypeVar("R", Profile, Candidate)
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a batch did: `written` and `stale` add up to its records, `deleted` counts rows that were there.
-
-    A record that a later change of its own batch made pointless is stale.
-    """
-
-    written: int
-    stale: int
-    deleted: int
-
-
 class Store:
-    """One database. Connections are made when needed, so a restart of the database is survived.
+    """One database. Connections are made when needed, so it survives a restart of the database.
 
-    With `create` false an SQLite file that is not there is not made: it is a `StoreError`, and one that is
-    there stays in the mode it is in.
+    With `create` false a missing SQLite file is a `StoreError`; an existing one keeps its journal mode.
 
-    Methods raise `StoreUnavailable` for what passes and `StoreError` for what does not; neither
-    shows a password or a row's values. May be used from several threads.
+    Methods raise `StoreUnavailable` for transient errors and `StoreError` for permanent ones; neither shows a
+    password or a row's values. May be used from several threads.
     """
 
     def __init__(self, url: str, *, create: bool = True) -> None:
@@ -112,7 +86,7 @@ class Store:
     # --- schema
 
     def migrate(self) -> None:
-        """Bring the schema up to date; writes nothing when it is. Several processes may do this at once."""
+        """Bring the schema up to date, if it is not. Several processes may call this at once."""
         if self.schema_revision() == self.expected_revision():
             return
         with _alembic_is_global, self._transaction("bring the schema up to date") as connection:
@@ -126,12 +100,12 @@ class Store:
                 alembic.command.upgrade(config, "head")
 
     def schema_revision(self) -> str | None:
-        """The revision of the database's schema, None when it is empty."""
+        """Return the revision of the database's schema, None if it is empty."""
         with self._connection("read the schema's revision") as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     def require_schema(self) -> None:
-        """Returns when the schema is the one this code works with; else raises `StoreError`."""
+        """Raise `StoreError` unless the schema is the one this code works with."""
         found, expected = self.schema_revision(), self.expected_revision()
         self._refuse_unknown(found)
         if found != expected:
@@ -151,73 +125,97 @@ class Store:
 
     @staticmethod
     def expected_revision() -> str:
-        """The revision this code works with."""
+        """Return the revision that this code works with."""
         return _revisions()[0]
 
     # --- writing
 
-    def apply(self, changes: Sequence[Change]) -> Applied:
-        """Apply changes in one transaction, in their order; all or nothing, and safe to repeat.
+    def apply(self, changes: Sequence[Change], moves: Mapping[Partition, Move] | None = None) -> Applied:
+        """Apply changes in their order and move positions, all in one transaction; safe to repeat.
 
-        A record replaces one of the same key only when its revision is larger. After an error that
-        came with the commit itself the batch may be there; repeated, it then counts as stale.
+        A record replaces one of the same key only if its revision is larger. After an error of the commit
+        itself the batch may have been written; repeated, it then counts as stale. Raises `PositionConflict`,
+        and changes nothing, if a position in the store is neither the expected nor the new one.
         """
-        # Rows are made before the transaction, so that no other writer waits for it; and every writer
-        # takes keys in one order, deletions among them: two that share keys would deadlock otherwise.
-        steps: list[tuple[sa.UpdateBase, list[dict[str, Any]]]] = []
-        for table, kind in ((table_of(Profile), Profile), (table_of(Candidate), Candidate)):
-            puts, deletes = _settled([change for change in changes if _kind(change) is kind])
-            gone = table.c.key.in_(sa.bindparam("gone", expanding=True))
-            delete, upsert = sa.delete(table).where(gone).returning(table.c.key), self._upsert(table)
-            for key in sorted(puts.keys() | deletes):
-                if key in deletes:
-                    _add(steps, delete, {"gone": key})
-                if key in puts:
-                    _add(steps, upsert, row_of(puts[key]))
-        written = deleted = 0
-        if steps:
-            with self._transaction("write") as connection:
-                for statement, rows in steps:
-                    count = _execute(connection, statement, rows)
-                    if isinstance(statement, sa.Delete):
-                        deleted += count
-                    else:
-                        written += count
-        records = sum(not isinstance(change, Delete) for change in changes)
-        return Applied(written, records - written, deleted)
+        # Rows are made before the transaction, so that no other writer waits for it.
+        steps = steps_of(changes, postgres=self._postgres)
+        if not steps and not moves:
+            return Applied(0, 0, 0)
+        with self._transaction("write") as connection:
+            conflict = move(connection, moves or {}, postgres=self._postgres)
+            if conflict is not None:
+                raise self._conflict(conflict)
+            return execute(connection, steps, changes)
 
-    def _upsert(self, table: sa.Table) -> sa.UpdateBase:
-        insert = (postgresql.insert if self._postgres else sqlite.insert)(table)
-        return insert.on_conflict_do_update(
-            index_elements=["key"],
-            set_={column.name: insert.excluded[column.name] for column in table.columns},
-            where=insert.excluded.revision > table.c.revision,
-        ).returning(table.c.key)
+    def resume(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the offset from which each partition must be read to complete the store.
+
+        It is 0 if the table of the kind is empty. A partition is left out if an older version, which kept no
+        positions, filled the store: the commits of the group hold then.
+        """
+        with self._transaction("give its positions") as connection:
+            return resume(connection, partitions, postgres=self._postgres)
+
+    def rebuild(self, batches: Iterable[Sequence[Change]], positions: Mapping[Partition, int]) -> Applied:
+        """Replace all rows by those of `batches` and all positions by these, in one transaction.
+
+        Readers see the old rows until it ends; other writers wait or fail, and nothing changes if it fails.
+        """
+        done = Applied(0, 0, 0)
+        with self._transaction("be rebuilt") as connection:
+            if self._postgres:
+                connection.execute(sa.text("LOCK TABLE positions IN EXCLUSIVE MODE"))
+            for emptied in (POSITIONS, table_of(Profile), table_of(Candidate)):
+                connection.execute(sa.delete(emptied))
+            for changes in batches:
+                done += execute(connection, steps_of(changes, postgres=self._postgres), changes)
+            rows = [
+                {"topic": name_of(kind), "partition": number, "next_offset": offset}
+                for (kind, number), offset in positions.items()
+            ]
+            if rows:
+                connection.execute(sa.insert(POSITIONS).returning(POSITIONS.c.topic), rows).all()
+        return done
+
+    def _conflict(self, partition: Partition) -> PositionConflict:
+        kind, number = partition
+        return PositionConflict(
+            f"The store {shown(self._url)} has another position in {name_of(kind)}, partition {number}",
+            "it was rebuilt or restored, or another worker writes to it",
+            "no action is needed: the sink reads again from the position of the store",
+        )
 
     # --- reading
 
-    def ping(self) -> None:
-        """Returns when the database answers."""
-        with self._connection("answer") as connection:
-            connection.execute(sa.select(1))
+    def positions(self) -> dict[Partition, int]:
+        """Return the stored position of each partition."""
+        kinds = {name_of(kind): kind for kind in (Profile, Candidate)}
+        with self._connection("be read") as connection:
+            rows = connection.execute(sa.select(POSITIONS)).all()
+        return {(kinds[row.topic], row.partition): row.next_offset for row in rows if row.topic in kinds}
+
+    def size(self, kind: Kind) -> int:
+        """Return the number of records of a kind."""
+        with self._connection("be read") as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(table_of(kind))) or 0
 
     def clock(self) -> float | None:
-        """The database's own time in epoch seconds; None where it has no clock but this machine's."""
+        """Return the database's own time in epoch seconds; None for SQLite, which has no clock of its own."""
         if not self._postgres:
             return None
         with self._connection("answer") as connection:
             return float(connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")))
 
     def candidate(self, key: str) -> Candidate | None:
-        """One candidate, or None."""
+        """Return one candidate, or None."""
         return self._one(sa.select(CandidateRow.record).where(CandidateRow.key == key), Candidate)
 
     def profile(self, key: str) -> Profile | None:
-        """One profile, or None."""
+        """Return one profile, or None."""
         return self._one(sa.select(ProfileRow.record).where(ProfileRow.key == key), Profile)
 
     def profiles(self) -> Iterator[Profile]:
-        """All profiles by key."""
+        """Yield all profiles by key."""
         yield from self._read(sa.select(ProfileRow.record).order_by(ProfileRow.key), Profile)
 
     def candidates(
@@ -229,7 +227,7 @@ class Store:
         min_score: float | None = None,
         limit: int | None = None,
     ) -> Iterator[Candidate]:
-        """Candidates, the best first; equal scores by key."""
+        """Yield candidates, the best first; equal scores by key."""
         query = sa.select(CandidateRow.record).order_by(CandidateRow.score.desc(), CandidateRow.key)
         if brand is not None:
             query = query.where(CandidateRow.brand == brand)
@@ -242,30 +240,33 @@ class Store:
         yield from self._read(query.limit(limit), Candidate)
 
     def candidate_keys(self) -> list[str]:
-        """The keys of all candidates, in their order."""
+        """Return the keys of all candidates, in order."""
         with self._connection("be read") as connection:
             return list(connection.scalars(sa.select(CandidateRow.key).order_by(CandidateRow.key)))
 
     def profile_keys(self) -> list[str]:
-        """The keys of all profiles, in their order."""
+        """Return the keys of all profiles, in order."""
         with self._connection("be read") as connection:
             return list(connection.scalars(sa.select(ProfileRow.key).order_by(ProfileRow.key)))
 
     def counts(self) -> dict[str, int]:
-        """How many candidates there are in each state; a state without any is left out."""
+        """Return the number of candidates in each state; states without any are left out."""
         query = sa.select(CandidateRow.state, sa.func.count()).group_by(CandidateRow.state)
         with self._connection("be read") as connection:
             return {state: count for state, count in connection.execute(query)}  # noqa: C416 -- no tuples
 
     def census(self) -> dict[tuple[str, str, str | None], int]:
-        """How many candidates there are of each (brand, state, tier); those without any are left out."""
+        """Return the number of candidates of each (brand, state, tier); those without any are left out."""
         group = (CandidateRow.brand, CandidateRow.state, CandidateRow.tier)
         with self._connection("be read") as connection:
             rows = connection.execute(sa.select(*group, sa.func.count()).group_by(*group))
             return {(brand, state, tier): count for brand, state, tier, count in rows}
 
     def notices_overdue(self, now: str) -> dict[str, int]:
-        """By brand: whose notice was due before `now` (RFC 3339), and nobody contacted or decided about."""
+        """Count by brand the candidates without contact or decision whose notice was due before `now`.
+
+        `now` is RFC 3339.
+        """
         said = sa.cast(CandidateRow.record["watch_outs"], sa.Text)
         query = sa.select(CandidateRow.brand, sa.func.count()).where(
             CandidateRow.notice_due_at < now,
@@ -276,7 +277,7 @@ class Store:
             return {brand: count for brand, count in connection.execute(query.group_by(CandidateRow.brand))}  # noqa: C416 -- no tuples
 
     def brands(self) -> list[str]:
-        """Brands that have a profile."""
+        """Return the brands that have a profile."""
         with self._connection("be read") as connection:
             return list(connection.scalars(sa.select(ProfileRow.brand).distinct().order_by(ProfileRow.brand)))
 
@@ -302,24 +303,24 @@ class Store:
 
     @contextmanager
     def _transaction(self, verb: str) -> Iterator[sa.Connection]:
-        """Commits at the end of the block; nothing of it stays when the block raises."""
+        """Commit at the end of the block; undo all of it if the block raises."""
         with named(self._url, verb), self._engine.begin() as connection:
             if self._postgres:
-                connection.execute(_PATIENCE, {"silent": str(_SILENT_MS), "locked": str(_LOCKED_MS)})
+                connection.execute(_TIMEOUTS, {"idle": str(_IDLE_MS), "lock": str(_LOCK_MS)})
             else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # a later lock could not be waited for
             yield connection
 
 
 def _only_what_is_there(_: Any, __: Any, args: list[Any], options: dict[str, Any]) -> None:
-    """Have SQLite open a file and never make one; an address with options of its own says itself how."""
+    """Have SQLite open only existing files, unless the address has options of its own."""
     if options.get("uri"):
         return
     (file,) = args
     if not Path(file).exists():
         raise StoreError(
             f"There is no store at {file}",
-            "nobody has written it yet",
+            "no worker has written it yet",
             "start a worker with the sink role: it makes one; or set SUPERFAN_STORE_URL to where yours is",
         )
     args[:] = [f"file:{quote(file)}?mode=rw"]
@@ -347,46 +348,5 @@ def _alembic() -> alembic.config.Config:
 
 @cache
 def _revisions() -> tuple[str, ...]:
-    """All revisions this code knows, the newest first."""
+    """Return all revisions that this code knows, the newest first."""
     return tuple(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions())
-
-
-def _kind(change: Change) -> type[Profile] | type[Candidate]:
-    return change.kind if isinstance(change, Delete) else type(change)
-
-
-def _settled(changes: Sequence[Change]) -> tuple[dict[str, Any], set[str]]:
-    """What is left to do per key: the newest record after its last deletion, and which to delete first."""
-    puts: dict[str, Any] = {}
-    deletes: set[str] = set()
-    for change in changes:
-        key = storable(change.key)  # two keys that are one in the database are one here
-        if isinstance(change, Delete):
-            deletes.add(key)
-            puts.pop(key, None)
-        elif key not in puts or change.revision > puts[key].revision:
-            puts[key] = change
-    return puts, deletes
-
-
-def _add(
-    steps: list[tuple[sa.UpdateBase, list[dict[str, Any]]]], statement: sa.UpdateBase, row: dict[str, Any]
-) -> None:
-    """One more step; the same statement over and over is one step with many rows."""
-    if not steps or steps[-1][0] is not statement:
-        steps.append((statement, []))
-    steps[-1][1].append(row)
-
-
-def _execute(connection: sa.Connection, statement: sa.UpdateBase, rows: list[dict[str, Any]]) -> int:
-    """How many rows the statement changed for `rows`.
-
-    It asks for the keys, so that many rows are one statement and one answer. Without, the driver sends a row
-    after the other and waits for none: who is paused in the middle of that is not idle to PostgreSQL, and
-    would keep its locks.
-    """
-    if not isinstance(statement, sa.Delete):
-        return len(connection.execute(statement, rows).all())
-    keys = [row["gone"] for row in rows]
-    parts = [keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE)]
-    return sum(len(connection.execute(statement, {"gone": part}).all()) for part in parts)

@@ -1,13 +1,13 @@
-"""The tables. Columns are what people filter and sort by; `record` is the whole JSON as published.
+"""The tables. People filter and sort by the columns; `record` is the whole JSON as published.
 
-Text from posts may hold what a database cannot: NUL (PostgreSQL has it neither in text nor in JSON) and
-lone surrogates (no UTF-8 for them; no JSON reader here lets one in, but a shell's arguments may hold
-some). Both become U+FFFD here, on both databases: `Words` does it to every column and to every value
-that a column is compared with, `to_json` to the record.
+Two characters of a text cannot be stored: NUL, which PostgreSQL allows neither in text nor in JSON, and lone
+surrogates, which have no UTF-8. (JSON readers here reject lone surrogates; arguments of a shell may hold
+some.) Both become U+FFFD, on both databases: `Words` replaces them in columns and in values that columns are
+compared with, `to_json` in the record.
 """
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from sqlalchemy import JSON, BigInteger, Dialect, Float, Index, Integer, Table, Text
@@ -21,50 +21,50 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """The text as it is stored."""
+    """Return the text as it is stored."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def to_json(value: Any) -> str:
-    """A value as JSON that can be stored."""
+    """Return a value as JSON that both databases can store."""
     try:
         text = msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
         text = None
     if text is None or "\\u0000" in text:
-        text = msgspec.json.encode(_mended(msgspec.to_builtins(value))).decode()
+        text = msgspec.json.encode(_storable_parts(msgspec.to_builtins(value))).decode()
     return text
 
 
-def _mended(value: Any) -> Any:
+def _storable_parts(value: Any) -> Any:
     match value:
         case str():
             return storable(value)
         case dict():
-            return {storable(name): _mended(item) for name, item in value.items()}
+            return {storable(name): _storable_parts(item) for name, item in value.items()}
         case list() | tuple():
-            return [_mended(item) for item in value]
+            return [_storable_parts(item) for item in value]
         case _:
             return value
 
 
 class Words(TypeDecorator[str]):
-    """Text that any database can hold."""
+    """Text that both databases can hold."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- theirs
-        """The stored form of a text."""
+        """Return the stored form of a text."""
         return None if value is None else storable(value)
 
 
 class Base(DeclarativeBase):
-    """What migrations are compared with."""
+    """The schema that migrations must end in."""
 
 
 class Keyed:
-    """What profiles and candidates have in common."""
+    """The columns that profiles and candidates share."""
 
     key: Mapped[str] = mapped_column(Words, primary_key=True)
     """brand/platform:author_id, in the order of bytes: migration 0002 has PostgreSQL collate it so"""
@@ -82,7 +82,7 @@ class Keyed:
 
 
 class ProfileRow(Keyed, Base):
-    """One author's rolling counters about one brand."""
+    """The rolling counters of one author about one brand."""
 
     __tablename__ = "profiles"
     __table_args__ = (
@@ -98,7 +98,7 @@ class ProfileRow(Keyed, Base):
 
 
 class CandidateRow(Keyed, Base):
-    """One author worth asking, or watching."""
+    """One author who is a candidate or is watched."""
 
     __tablename__ = "candidates"
     __table_args__ = (
@@ -115,17 +115,34 @@ class CandidateRow(Keyed, Base):
     notice_due_at: Mapped[str | None] = mapped_column(Words)
 
 
+class PositionRow(Base):
+    """The position of the sink in one partition: the store holds every change before `next_offset`."""
+
+    __tablename__ = "positions"
+
+    topic: Mapped[str] = mapped_column(Words, primary_key=True)
+    partition: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    next_offset: Mapped[int] = mapped_column(BigInteger)
+
+
+POSITIONS = cast(Table, PositionRow.__table__)
+
 _BIGINT, _INTEGER = 2**63 - 1, 2**31 - 1
 """Largest values of the two integer types of PostgreSQL; SQLite holds both."""
 _NO_POSTS = Window(posts=0, positive=0, neutral=0, negative=0)
 
 
 def table_of(kind: type[Profile] | type[Candidate]) -> Table:
-    """The table of a kind of record."""
+    """Return the table of a kind of record."""
     table = (ProfileRow if kind is Profile else CandidateRow).__table__
     if not isinstance(table, Table):
         raise TypeError(f"{kind.__name__} has no table")
     return table
+
+
+def name_of(kind: type[Profile] | type[Candidate]) -> str:
+    """Return the name that the table of a kind of record shares with its topic."""
+    return table_of(kind).name
 
 
 def row_of(record: Profile | Candidate) -> dict[str, Any]:

@@ -1,14 +1,21 @@
-"""profiles, candidates -> SQL. A copy that can be thrown away and filled again from the topics."""
+"""profiles, candidates -> SQL. The store is a copy that can be filled again from the topics.
+
+The position in the topics is kept in the store, in the transaction of the rows: a store that was emptied,
+restored or moved is read on from its own position, not from the commits of the group.
+"""
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
+from faust.types import TP
 
 from models.candidate import Candidate, Profile
 from models.rejection import Reason, Rejected, decode_json
-from models.store import Change, Delete, Store, StoreUnavailable
+from models.store import Change, Delete, Kind, Move, PositionConflict, Store, StoreError, StoreUnavailable
 from streams import topics
 from streams.agents.dead_letters import DeadLetters
 from streams.delivery import Work
@@ -16,55 +23,107 @@ from streams.ops import meters, metrics
 
 log = logging.getLogger(__name__)
 
+KINDS: Mapping[str, Kind] = {topics.PROFILES: Profile, topics.CANDIDATES: Candidate}
 _profile = msgspec.json.Decoder(Profile)
 _candidate = msgspec.json.Decoder(Candidate)
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
+T = TypeVar("T")
 
 
 class Sink:
-    """Writes batches to the store; waits while it is away."""
+    """Writes batches to the store; waits while it is unavailable."""
 
     def __init__(self, store: Store, dead_letters: DeadLetters) -> None:
         self._store = store
         self._dead_letters = dead_letters
-        self.away: StoreUnavailable | None = None
+        self._positions: dict[TP, int] = {}
+        self._writing = asyncio.Lock()
+        self.unavailable: StoreUnavailable | None = None
         """why the store cannot be written to at the moment, if so"""
 
+    async def start_positions(
+        self, ends: Mapping[TP, int], wanted: Callable[[], bool]
+    ) -> Mapping[TP, int] | None:
+        """Return the offsets from which the assigned partitions must be read to complete the store.
+
+        `ends` are the ends of these partitions. A partition is left out if the group's commit holds, see
+        `Store.resume`. Returns None once the assignment is no longer `wanted`. Raises `StoreError` if a
+        position lies beyond the end of its partition.
+        """
+        tps = {(KINDS[tp.topic], tp.partition): tp for tp in ends}
+        async with self._writing:  # a batch of the assignment before may still be on its way
+            found = await self._patiently(lambda: self._store.resume(tps), {}, wanted)
+            if found is None:
+                return None
+            self._positions = {tps[partition]: offset for partition, offset in found.items()}
+        for tp, offset in self._positions.items():
+            if offset > ends[tp]:
+                raise StoreError(
+                    f"The store is ahead of topic {tp.topic}, partition {tp.partition}",
+                    f"its position is {offset}, the topic ends at {ends[tp]}: the topic was created anew",
+                    "run `superfan store rebuild`, then start the worker again",
+                )
+        return self._positions.copy()
+
     async def step(self, batch: list[Work]) -> None:
-        """Write one batch in one transaction; returns when it is committed."""
+        """Write one batch and its positions in one transaction; return when it is committed."""
         changes: list[Change] = []
+        rejected: list[Work] = []
         for work in batch:
             try:
-                changes.append(_change(work))
+                changes.append(change_of(work.tp.topic, work.key, work.value))
             except Rejected as rejection:
                 self._dead_letters.reject(work, rejection)
+                rejected.append(work)
             else:
                 self._dead_letters.accept()
-        wait = FIRST_WAIT
-        while True:
+        for work in rejected:
+            if not await work.delivered_but(0):
+                return  # the positions in the store stay: the batch comes again
+        async with self._writing:
+            ends = {work.tp: work.offset + 1 for work in batch}
+            moves = {
+                (KINDS[tp.topic], tp.partition): Move(self._positions.get(tp), end)
+                for tp, end in ends.items()
+            }
+            fields = batch[0].fields | {"count": len(batch)}
             began = time.perf_counter()
+            applied = await self._patiently(lambda: self._store.apply(changes, moves), fields)
+            if applied is not None:
+                meters.stored(applied, len(changes), time.perf_counter() - began)
+            self._positions |= ends
+
+    async def _patiently(
+        self,
+        call: Callable[[], T],
+        fields: Mapping[str, object],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> T | None:
+        """Return the result of a call to the store; repeat it while the store is unavailable."""
+        wait = FIRST_WAIT
+        while wanted():
             try:
-                applied = await asyncio.to_thread(self._store.apply, changes)
+                found = await asyncio.to_thread(call)
+            except PositionConflict:
+                raise
             except StoreUnavailable as error:
-                self.away = error
+                self.unavailable = error
                 metrics.STORE_ERRORS.inc()
-                log.warning(
-                    "The store is away, trying again in %.1f s: %s", wait, error,
-                    extra=batch[0].fields | {"count": len(batch)},
-                )  # fmt: skip
+                log.warning("The store is away, trying again in %.1f s: %s", wait, error, extra=dict(fields))
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_WAIT, wait * 2)
             else:
-                self.away = None
-                meters.stored(applied, len(changes), time.perf_counter() - began)
-                return
+                self.unavailable = None
+                return found
+        return None
 
 
-def _change(work: Work) -> Change:
-    kind = Profile if work.tp.topic == topics.PROFILES else Candidate
-    if work.value is None:
+def change_of(topic: str, key: bytes | None, value: bytes | None) -> Change:
+    """Return the change of the store that a record of a topic in `KINDS` asks for; raises `Rejected`."""
+    kind = KINDS[topic]
+    if value is None:
         try:
-            return Delete(kind, (work.key or b"").decode())
+            return Delete(kind, (key or b"").decode())
         except UnicodeDecodeError:
             raise Rejected(Reason.BAD_ID, "the key is not UTF-8") from None
-    return decode_json(_profile, work.value) if kind is Profile else decode_json(_candidate, work.value)
+    return decode_json(_profile, value) if kind is Profile else decode_json(_candidate, value)

@@ -35,6 +35,11 @@ WATCH_SECONDS = 1.0
 """Time between two looks at the tasks that a role cannot work without (12)."""
 
 
+StartPositions = Callable[[Mapping[TP, int], Callable[[], bool]], Awaitable[Mapping[TP, int] | None]]
+"""Called with the ends of the assigned partitions, and with a function that is false once they are revoked.
+Returns an offset for each partition that is not to be read from the group's commit, or None when revoked."""
+
+
 class ReliableApp(faust.App):
     """A Faust application whose commits follow deliveries. See the contract of `streams.delivery`.
 
@@ -72,6 +77,10 @@ class ReliableApp(faust.App):
         self._ask = ask
         self.topic_ids: Mapping[str, str] = {}
         """Ids of the topics that are read, as they were at the newest assignment."""
+        self.start_positions: StartPositions | None = None
+        """gives the offsets from which to read, where they are kept elsewhere than in the group's commits"""
+        self.starts: Mapping[TP, int] = {}
+        """those of the current assignment"""
         self.missing: Callable[[], str | None] = lambda: None
         """Returns what else the role needs and lacks, in words."""
         self._owned: tuple[int, frozenset[int]] = (-1, frozenset())
@@ -266,6 +275,11 @@ class ReliableApp(faust.App):
             if not wanted():
                 return False
             await asyncio.sleep(0.01)
+        if self.start_positions is not None and mine:
+            starts = await self.start_positions(await self.consumer.highwaters(*assignment), wanted)
+            if starts is None:
+                return False
+            self.starts = starts
         self.topic_ids = {topic: log_.topic_id for (topic, _), log_ in found.logs.items()}
         await self._take_epochs(assignment, found)
         self._owned = (generation, mine)

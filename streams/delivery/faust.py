@@ -196,7 +196,11 @@ class Consumer(driver.Consumer):
         fresh = [self._new_topicpartition(*tp) for tp in self.assignment() if not found.get(tp)]
         if fresh:
             await self._thread.seek_to_beginning(*fresh)
-        return found
+        starts = cast("ReliableApp", self.app).starts
+        if anew := [self._new_topicpartition(*tp) for tp, offset in starts.items() if not offset]:
+            await self._thread.seek_to_beginning(*anew)
+        await self._thread.seek_wait({tp: offset for tp, offset in starts.items() if offset})
+        return {**found, **starts}
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Skip Faust's check: it sees none of our acks and would call streams stuck. The lag shows them."""

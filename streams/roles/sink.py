@@ -22,7 +22,8 @@ async def build(settings: Settings, stack: AsyncExitStack) -> ReliableApp:
     app = application(Role.SINK, settings)
     letters = dead_letters(Role.SINK, settings)
     sink = Sink(store, letters)
-    app.missing = lambda: None if sink.away is None else f"{sink.away.what}: {sink.away.why}"
+    app.start_positions = sink.start_positions
+    app.missing = lambda: None if (away := sink.unavailable) is None else f"{away.what}: {away.why}"
     batch_agent(
         app,
         (topics.PROFILES, topics.CANDIDATES),

@@ -37,31 +37,6 @@ PROFILE, CANDIDATE = outputs(list(FAN))[0]
 assert CANDIDATE is not None
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgreSQL]:
-    """A real PostgreSQL."""
-    with postgresql() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    running: PostgreSQL = request.getfixturevalue("server")
-    return running.new_database()
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    """A store with its schema."""
-    opened = Store(url)
-    opened.migrate()
-    yield opened
-    opened.close()
-
-
 @contextmanager
 def sql(url: str) -> Iterator[sa.Connection]:
     """A connection past the store; commits."""
@@ -253,11 +228,14 @@ def test_a_key_that_no_database_can_hold_is_one_key_all_the_same(store: Store, o
 def test_numbers_beyond_a_column_do_not_stop_the_stream(store: Store) -> None:
     """Absurd counts and a missing window are kept in the record; the column has the largest it can."""
     absurd = Window(posts=2**40, positive=2**40, neutral=0, negative=2**40)
+    below = Window(posts=-(2**40), positive=0, neutral=0, negative=-(2**40))
     records = [
         msgspec.structs.replace(profile(1, "a"), followers=10**30, windows={"90d": absurd}),
+        msgspec.structs.replace(profile(1, "aa"), followers=-(10**30), windows={"90d": below}),
+        msgspec.structs.replace(profile(2**80, "ab")),
         msgspec.structs.replace(profile(1, "b"), windows={}),
     ]
-    assert store.apply(records).written == 2
+    assert store.apply(records).written == 4
     assert list(store.profiles()) == records
 
 
@@ -265,7 +243,7 @@ def test_a_record_that_cannot_be_written_takes_the_whole_batch_back(store: Store
     """All or nothing: one impossible record, and no other of its batch is there; its values are not shown."""
     secret = candidate(key="A/x:9", headline="a private headline")
     with pytest.raises(StoreError) as error:
-        store.apply([profile(1), secret, candidate(revision=2**80, headline="a private headline")])
+        store.apply([profile(1), secret, candidate(brand=None, headline="a private headline")])
     assert not isinstance(error.value, StoreUnavailable)
     assert "private" not in f"{error.value} {error.value.__cause__}"
     assert list(store.profiles()) + list(store.candidates()) == []
@@ -421,7 +399,7 @@ def test_a_writer_that_falls_silent_holds_nobody_up(
     server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Paused before its commit it loses its own transaction; who took its work over need not wait."""
-    monkeypatch.setattr(repository, "_SILENT_MS", 300)
+    monkeypatch.setattr(repository, "_IDLE_MS", 300)
     url = server.new_database()
     wrote, goes_on = threading.Event(), threading.Event()
 
@@ -468,7 +446,7 @@ def test_every_statement_of_a_batch_waits_for_its_answer(store: Store) -> None:
 
 def test_a_writer_waits_for_another_only_so_long(server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it is a passing trouble, and no session of it stays behind to wait."""
-    monkeypatch.setattr(repository, "_LOCKED_MS", 300)
+    monkeypatch.setattr(repository, "_LOCK_MS", 300)
     url = server.new_database()
     with closing(Store(url)) as store:
         store.migrate()
@@ -658,7 +636,7 @@ def test_a_file_that_is_no_database_is_a_lasting_trouble(file: str) -> None:
     """A folder that is not there, a file that is something else: a clear error, at once."""
     with closing(Store(f"sqlite:///file:{file}?mode=ro&uri=true")) as store:
         with pytest.raises(StoreError) as error:
-            store.ping()
+            store.schema_revision()
         assert not isinstance(error.value, StoreUnavailable)
 
 
@@ -681,7 +659,7 @@ def test_a_wrong_address_is_a_clear_error_without_the_password(url: str) -> None
     def use() -> None:
         with closing(Store(url)) as store:
             assert "hunter2" not in repr(store)
-            store.ping()
+            store.schema_revision()
 
     with pytest.raises(StoreError) as error:
         use()
@@ -719,7 +697,7 @@ def test_an_unknown_database_is_no_passing_trouble(server: PostgreSQL) -> None:
     """A database that nobody made is an error at once."""
     with closing(Store(server.url("no_such_database"))) as store:
         with pytest.raises(StoreError, match="does not exist") as error:
-            store.ping()
+            store.schema_revision()
         assert not isinstance(error.value, StoreUnavailable)
 
 
