@@ -18,6 +18,7 @@ from streams.commands import (
     options,
     report,
     run,
+    store,
     topics,
 )
 from streams.commands.errors import CommandGroup
@@ -40,6 +41,7 @@ app.add_typer(offline.app)
 app.add_typer(nlp.app, name="nlp", rich_help_panel=options.TRY)
 app.add_typer(checks.app)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=options.CHECK)
+app.add_typer(store.app, name="store", rich_help_panel=options.CHECK)
 
 
 def _print_version(asked: bool) -> None:

@@ -127,15 +127,15 @@ def resume(
         empty = connection.execute(sa.select(table_of(kind).c.key).limit(1)).first() is None
         if empty:
             connection.execute(sa.delete(POSITIONS).where(mine & (POSITIONS.c.next_offset > 0)))
-        rows = connection.execute(sa.select(POSITIONS).where(mine))
-        stored = {row.partition: row.next_offset for row in rows}
+        known = connection.execute(sa.select(POSITIONS).where(mine))
+        stored = {row.partition: row.next_offset for row in known}
         if not empty and not stored:
             continue
         fresh = [number for other, number in wanted if other is kind and number not in stored]
-        rows = [{"topic": name_of(kind), "partition": number, "next_offset": 0} for number in sorted(fresh)]
-        if rows:
+        begin = [{"topic": name_of(kind), "partition": number, "next_offset": 0} for number in sorted(fresh)]
+        if begin:
             insert = (postgresql.insert if postgres else sqlite.insert)(POSITIONS)
-            connection.execute(insert.on_conflict_do_nothing().returning(POSITIONS.c.topic), rows).all()
+            connection.execute(insert.on_conflict_do_nothing().returning(POSITIONS.c.topic), begin).all()
         found |= {(kind, number): stored.get(number, 0) for other, number in wanted if other is kind}
     return found
 

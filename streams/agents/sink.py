@@ -10,22 +10,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-import msgspec
 from faust.types import TP
 
-from models.candidate import Candidate, Profile
-from models.rejection import Reason, Rejected, decode_json
-from models.store import Change, Delete, Kind, Move, PositionConflict, Store, StoreError, StoreUnavailable
-from streams import topics
+from models.rejection import Rejected
+from models.store import Change, Move, PositionConflict, Store, StoreError, StoreUnavailable
 from streams.agents.dead_letters import DeadLetters
 from streams.delivery import Work
 from streams.ops import meters, metrics
+from streams.store import KINDS, change_of
 
 log = logging.getLogger(__name__)
 
-KINDS: Mapping[str, Kind] = {topics.PROFILES: Profile, topics.CANDIDATES: Candidate}
-_profile = msgspec.json.Decoder(Profile)
-_candidate = msgspec.json.Decoder(Candidate)
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 T = TypeVar("T")
 
@@ -116,14 +111,3 @@ class Sink:
                 self.unavailable = None
                 return found
         return None
-
-
-def change_of(topic: str, key: bytes | None, value: bytes | None) -> Change:
-    """Return the change of the store that a record of a topic in `KINDS` asks for; raises `Rejected`."""
-    kind = KINDS[topic]
-    if value is None:
-        try:
-            return Delete(kind, (key or b"").decode())
-        except UnicodeDecodeError:
-            raise Rejected(Reason.BAD_ID, "the key is not UTF-8") from None
-    return decode_json(_profile, value) if kind is Profile else decode_json(_candidate, value)

@@ -66,15 +66,15 @@ def partition_lags(client: KafkaAdminClient, partitions: int) -> list[PartitionL
     if absent := set(names) - set(client.list_topics()):
         raise missing(min(absent))
     tps = [TopicPartition(name, p) for name in names for p in range(partitions)]
-    ends = _offsets(client, tps, OffsetSpec.LATEST)
-    starts = _offsets(client, tps, OffsetSpec.EARLIEST)
+    ends = offsets(client, tps, OffsetSpec.LATEST)
+    starts = offsets(client, tps, OffsetSpec.EARLIEST)
     found = []
     for role, spec in ROLES.items():
-        committed = _committed(client, spec.group)
+        commits = committed(client, spec.group)
         for tp in tps:
             if tp.topic in spec.inputs:
                 start, end = starts[tp], ends[tp]
-                position = min(max(committed.get(tp, 0), start), end)
+                position = min(max(commits.get(tp, 0), start), end)
                 found.append(PartitionLag(role, tp.topic, tp.partition, start, position, end))
     return found
 
@@ -127,16 +127,18 @@ def by_topic(
             }
 
 
-def _offsets(
+def offsets(
     client: KafkaAdminClient, tps: list[TopicPartition], spec: OffsetSpec
 ) -> dict[TopicPartition, int]:
+    """Return the first (EARLIEST) or the next (LATEST) offset of each partition; the topics must exist."""
     found = client.list_partition_offsets(dict.fromkeys(tps, spec))
     return {tp: offset.offset for tp, offset in found.items()}
 
 
-def _committed(client: KafkaAdminClient, group: str) -> dict[TopicPartition, int]:
+def committed(client: KafkaAdminClient, group: str) -> dict[TopicPartition, int]:
+    """Return the commits of a group; none if it never committed."""
     try:
-        offsets = client.list_group_offsets([group])[group]
+        found = client.list_group_offsets([group])[group]
     except KafkaError:
         return {}
-    return {tp: found.offset for tp, found in offsets.items() if found.offset >= 0}
+    return {tp: commit.offset for tp, commit in found.items() if commit.offset >= 0}

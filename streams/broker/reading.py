@@ -70,8 +70,8 @@ def records(settings: Settings, topic: str) -> Iterator[Any]:
     Raises `TopicError` if the topic is missing, `BrokerUnavailable` without a broker.
     """
     with group_less_consumer(settings) as consumer:
-        for tp, bounds in [(tp, _bounds(consumer, tp)) for tp in partitions_of(consumer, topic)]:
-            yield from _between(consumer, tp, *bounds)
+        for tp, (start, end) in [(tp, span(consumer, tp)) for tp in partitions_of(consumer, topic)]:
+            yield from between(consumer, tp, start, end)
 
 
 def newest_first(settings: Settings, topic: str) -> Iterator[Any]:
@@ -86,19 +86,19 @@ def newest_first(settings: Settings, topic: str) -> Iterator[Any]:
 
 
 def _backwards(consumer: KafkaConsumer, tp: TopicPartition) -> Iterator[Any]:
-    begin, end = _bounds(consumer, tp)
+    begin, end = span(consumer, tp)
     while begin < end:
         start = max(begin, end - CHUNK)
-        yield from reversed(list(_between(consumer, tp, start, end)))
+        yield from reversed(list(between(consumer, tp, start, end)))
         end = start
 
 
-def _bounds(consumer: KafkaConsumer, tp: TopicPartition) -> tuple[int, int]:
+def span(consumer: KafkaConsumer, tp: TopicPartition) -> tuple[int, int]:
     """Return the first offset that has a record now, and one past the last."""
     return consumer.beginning_offsets([tp])[tp], consumer.end_offsets([tp])[tp]
 
 
-def _between(consumer: KafkaConsumer, tp: TopicPartition, start: int, end: int) -> Iterator[Any]:
+def between(consumer: KafkaConsumer, tp: TopicPartition, start: int, end: int) -> Iterator[Any]:
     """Yield the records from `start` (included) up to `end` (excluded) that are still there."""
     consumer.assign([tp])
     consumer.seek(tp, start)

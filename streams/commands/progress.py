@@ -20,7 +20,7 @@ from streams.sources.lines import Files
 
 
 @contextmanager
-def counting(title: str) -> Iterator[Callable[[int], None]]:
+def counting(title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Show how many records are done; yield a function that adds to them."""
     with Progress(
         TextColumn("[bold]{task.description}"),
@@ -30,7 +30,7 @@ def counting(title: str) -> Iterator[Callable[[int], None]]:
         console=talk,
         disable=not talk.is_terminal,
     ) as progress:
-        task = progress.add_task(title, total=None)
+        task = progress.add_task(title, total=total)
         yield lambda n: progress.advance(task, n)
 
 

@@ -26,6 +26,7 @@ from streams.ops.liveness import Liveness
 from streams.ops.metrics import Measured, Rows
 from streams.settings import Settings, SettingsError
 from streams.shutdown import Stop
+from streams.store import store_of
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +41,13 @@ def run_exporter(settings: Settings, stop: Stop) -> None:
     if settings.metrics.port is None:
         raise SettingsError("The exporter has no port", "metrics.port is not set", "set it, or use --port")
     measured, liveness = Measured(), Liveness()
-    with endpoint.serving(settings, ("exporter",), liveness, measured), stop.waking(lambda: None):
-        store = Store(settings.store_url.get_secret_value(), create=False)
-        try:
-            while not stop.asked:
-                _measure_until_lost(settings, store, measured, liveness, stop)
-        finally:
-            store.close()
+    with (
+        endpoint.serving(settings, ("exporter",), liveness, measured),
+        stop.waking(lambda: None),
+        store_of(settings) as store,
+    ):
+        while not stop.asked:
+            _measure_until_lost(settings, store, measured, liveness, stop)
 
 
 def _measure_until_lost(

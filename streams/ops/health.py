@@ -14,15 +14,17 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, RetriableError
 
 from models.errors import SuperfanError
-from models.store import Store
+from models.store import StoreError
 from models.tables import NICHES
 from streams.agents.shadow import shadow_of
 from streams.broker import admin
 from streams.broker.admin import TopicState
 from streams.broker.clients import group_less_consumer
 from streams.broker.lag import FETCH_BYTES, PartitionLag, partition_lags, waiting_seconds
+from streams.ops.store_copy import compare
 from streams.roles import ROLES, Role
 from streams.settings import Settings
+from streams.store import open_store, store_of
 
 CLOCKS_APART = 5.0
 """difference in seconds above which lags and latencies are wrong"""
@@ -73,6 +75,7 @@ def diagnose(settings: Settings, now: Clock = time.time) -> list[Finding]:
         "partitions": _partitions,
         "roles": partial(_roles, settings, now),
         "clock": partial(_clock_of_broker, now),
+        "store": partial(_store_copy, settings),
     }
     found = [*_settings(settings), *_of_broker(settings, questions), _store(settings)]
     found += [*_clock_of_store(settings, now), _pipeline(settings), _disk()]
@@ -292,16 +295,14 @@ def _clock_of_broker(now: Clock, client: KafkaAdminClient, _: Sequence[TopicStat
 
 
 def _clock_of_store(settings: Settings, now: Clock) -> Iterator[Finding]:
-    store = Store(settings.store_url.get_secret_value(), create=False)
     try:
-        before = now()
-        found = store.clock()
-        if found is not None:
-            yield _clocks("store", found, before, now())
+        with store_of(settings) as store:
+            before = now()
+            found = store.clock()
+            if found is not None:
+                yield _clocks("store", found, before, now())
     except SuperfanError:
         return  # reported by the check of the store
-    finally:
-        store.close()
 
 
 def _clocks(whose: str, found: float, before: float, after: float) -> Finding:
@@ -322,14 +323,25 @@ def _clocks(whose: str, found: float, before: float, after: float) -> Finding:
 
 
 def _store(settings: Settings) -> Finding:
-    store = Store(settings.store_url.get_secret_value(), create=False)
     try:
-        store.require_schema()
-        return Finding("store", True, f"answers, schema {store.expected_revision()}")
+        with open_store(settings) as store:
+            return Finding("store", True, f"answers, schema {store.expected_revision()}")
     except SuperfanError as error:
         return Finding("store", False, f"{error.what}: {error.why}", error.fix)
-    finally:
-        store.close()
+
+
+def _store_copy(
+    settings: Settings, client: KafkaAdminClient, states: Sequence[TopicState]
+) -> Iterator[Finding]:
+    """Compare the store with its topics; nothing is found where either is missing."""
+    if any(len(state.partitions) != settings.topics.partitions for state in states):
+        return
+    try:
+        with open_store(settings) as store:
+            found, fix = compare(settings, client, store)
+    except StoreError:
+        return  # `_store` reports it
+    yield Finding("store", not fix, found, fix)
 
 
 def _pipeline(settings: Settings) -> Finding:

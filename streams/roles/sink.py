@@ -3,21 +3,20 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from models.store import Store
 from streams import topics
 from streams.agents.sink import Sink
 from streams.app import application, dead_letters
 from streams.delivery import ReliableApp, batch_agent
 from streams.roles import Role
 from streams.settings import Settings
+from streams.store import store_of
 
 BATCH = 500
 
 
 async def build(settings: Settings, stack: AsyncExitStack) -> ReliableApp:
     """Open the store, which is closed with `stack`, bring its schema up to date and build the application."""
-    store = Store(settings.store_url.get_secret_value())
-    stack.callback(store.close)
+    store = stack.enter_context(store_of(settings, create=True))
     await asyncio.to_thread(store.migrate)
     app = application(Role.SINK, settings)
     letters = dead_letters(Role.SINK, settings)

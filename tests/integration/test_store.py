@@ -243,7 +243,7 @@ def test_a_record_that_cannot_be_written_takes_the_whole_batch_back(store: Store
     """All or nothing: one impossible record, and no other of its batch is there; its values are not shown."""
     secret = candidate(key="A/x:9", headline="a private headline")
     with pytest.raises(StoreError) as error:
-        store.apply([profile(1), secret, candidate(brand=None, headline="a private headline")])
+        store.apply([profile(1), secret, candidate(score=10**400, headline="a private headline")])
     assert not isinstance(error.value, StoreUnavailable)
     assert "private" not in f"{error.value} {error.value.__cause__}"
     assert list(store.profiles()) + list(store.candidates()) == []
