@@ -154,7 +154,8 @@ def test_a_rebuild_shows_its_progress_and_counts_what_it_leaves_out(
     feed_profiles(made, 1, KEYS)
     feed_keyed(made, topics.PROFILES, [(b"x", b"no profile")])
     with group_less_consumer(made) as consumer, Store(store_url(made)) as store:
-        rebuild, steps = Rebuild(consumer), []
+        rebuild = Rebuild(consumer)
+        steps: list[int] = []
         done = rebuild.run(store, steps.append)
         assert (sum(steps), rebuild.total) == (121, 121)
         assert str(done) == (
