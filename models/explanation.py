@@ -23,6 +23,7 @@ from models.candidate import (
     Window,
 )
 from models.decision import Standing, Verdict
+from models.post import parse_author_key, parse_candidate_key
 from models.ring import NEGATIVE, POSITIVE, Days, QuoteSlot, marks
 from models.rules import Rules
 from models.tables import NICHES, cost_band, names_of
@@ -58,8 +59,8 @@ def summarise(
     key: str, days: Days, verdict: Verdict, standing: Standing, *, model_version: str, revision: int
 ) -> Profile:
     """Build the profile record. `days` are those of the window, at least one."""
-    brand, _, author = key.partition("/")
-    platform, _, author_id = author.partition(":")
+    brand, author = parse_candidate_key(key)
+    platform, author_id = parse_author_key(author)
     stats = verdict.stats
     counted = {day: _day_counts(days[day]) for day in sorted(days)}
     return Profile(
@@ -124,8 +125,8 @@ def explain(
     """Build the candidate record of a verdict with a state; raise `ValueError` for one without."""
     if verdict.state is None:
         raise ValueError("a verdict without a state makes no candidate")
-    brand, _, author = key.partition("/")
-    platform, _, author_id = author.partition(":")
+    brand, author = parse_candidate_key(key)
+    platform, author_id = parse_author_key(author)
     entered_at = None if verdict.entered is None else rfc3339(verdict.entered * DAY_MS)
     expires_at = None
     if verdict.state == "candidate" and verdict.leaves is not None:

@@ -15,7 +15,7 @@ from models.decision import Standing, Verdict, decide
 from models.events import Bio
 from models.explanation import explain, summarise
 from models.outcome import Judgement, Outcome
-from models.post import candidate_key
+from models.post import candidate_key, parse_author_key
 from models.record import encode
 from models.ring import NOTHING, TOMBSTONE, Days, Published, QuoteSlot, Ring
 from models.rules import Rules
@@ -114,7 +114,7 @@ class Judging:
         """Collect what is known of an author besides the ring. Words of ownership count for two windows."""
         known = [c for c in state.customers.values() if c.by_handle is None or c.by_handle in state.handles]
         bio = state.bio[2] if state.bio else Bio()
-        platform = author.partition(":")[0]
+        platform, _ = parse_author_key(author)
         own_handles = self.brands[brand].handles.get(platform, ())
         excluded = {
             "employee": author in self.brands[brand].employees
@@ -149,7 +149,7 @@ class Judging:
 
     def _linked(self, quote: QuoteSlot, author: str) -> QuoteSlot:
         """Return the quote with an address: its own, else one built from the platform's template."""
-        platform = author.partition(":")[0]
+        platform, _ = parse_author_key(author)
         template = self._rules.post_urls.get(platform)
         if quote.url or template is None:
             return quote

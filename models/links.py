@@ -20,7 +20,7 @@ from models.facts import (
     HandleClaimed,
     HandleNamed,
 )
-from models.post import author_key
+from models.post import author_key, parse_candidate_key
 from models.rejection import Reason, Rejected
 from models.times import instant
 
@@ -61,6 +61,12 @@ def handle_key(platform: str, handle: str) -> str:
     return f"{platform}:@{normal_handle(handle)}"
 
 
+def parse_handle_key(key: str) -> tuple[str, str]:
+    """Return `(platform, handle)` of a handle key, the handle in its normal form."""
+    platform, _, handle = key.partition(":@")
+    return platform, handle
+
+
 def update_customer(
     state: CustomerState, customer_id: str, customer: Customer | None, offset: int
 ) -> tuple[Addressed, ...]:
@@ -93,7 +99,7 @@ def update_handle(state: HandleState, key: str, fact: AnyHandleFact, offset: int
             state.authors = tuple(sorted({*state.authors, fact.author_id}))
     if not replayed and before == (state.customers, state.authors):
         return ()
-    platform, _, handle = key.partition(":@")
+    platform, handle = parse_handle_key(key)
     return tuple(
         Addressed(author_key(platform, author), CustomerLink(customer_id=cid, by_handle=handle, customer=c))
         for author in state.authors
@@ -111,7 +117,7 @@ def claim_facts(author: str, handles: Iterable[str]) -> tuple[Addressed, ...]:
 def feedback_fact(value: bytes, brands: Collection[str]) -> Addressed:
     """The fact behind a record of `feedback`; raises `Rejected`, also for a brand that is not known."""
     feedback = decode_feedback(value)
-    brand, _, author = feedback.key.partition("/")
+    brand, author = parse_candidate_key(feedback.key)
     if brand not in brands:
         raise Rejected(Reason.UNKNOWN_BRAND, f"{brand[:60]!r}; known are {sorted(brands)}")
     return Addressed(author, FeedbackGiven(brand=brand, ms=instant(feedback.at), decision=feedback.decision))

@@ -1,12 +1,12 @@
 """The encoder: a vector for each word of a post, in `doc.tensor`. Registered as `superfan_tok2vec`."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import cast
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from models.batches import batched
 from nlp.network import Floats, Ints, network
 from nlp.tokenizer import words_of
 
@@ -32,13 +32,6 @@ def vectors_of(doc: Doc) -> Floats:
     return cast(Floats, doc.tensor)
 
 
-def batches(stream: Iterable[Doc], size: int) -> Iterator[list[Doc]]:
-    """Yield lists of at most `size` documents, in order."""
-    waiting = iter(stream)
-    while docs := list(islice(waiting, size)):
-        yield docs
-
-
 class PostEncoder:
     """Sets `doc.tensor` (words x width), which entities and sentiment share."""
 
@@ -49,7 +42,7 @@ class PostEncoder:
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = BATCH) -> Iterator[Doc]:
         """Encode documents in batches."""
-        for docs in batches(stream, batch_size):
+        for docs in batched(stream, batch_size):
             self._encode(docs)
             yield from docs
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from nlp.encoder import BATCH, batches, vectors_of, word_ids_of
+from models.batches import batched
+from nlp.encoder import BATCH, vectors_of, word_ids_of
 from nlp.network import TAGS, network
 
 
@@ -28,7 +29,7 @@ class EntityTagger:
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = BATCH) -> Iterator[Doc]:
         """Tag documents in batches."""
-        for docs in batches(stream, batch_size):
+        for docs in batched(stream, batch_size):
             self._tag(docs)
             yield from docs
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib.resources import files
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -14,6 +13,7 @@ from spacy.util import load_config, load_model_from_config
 from threadpoolctl import ThreadpoolController
 
 from models.annotation import MAX_TEXT, Annotation, BrandMention, Entity, TargetMention
+from models.batches import batched
 from models.brand import Brand
 from nlp import (  # noqa: F401 -- importing them registers the components
     cues,
@@ -91,8 +91,7 @@ class Annotator:
 
     def annotate(self, texts: Iterable[TextIn]) -> Iterator[Annotation]:
         """Yield one annotation per text, in order. Never raises because of a text's content."""
-        waiting = iter(texts)
-        while batch := list(islice(waiting, BATCH)):
+        for batch in batched(texts, BATCH):
             self._forget()
             self._read += sum(min(len(text_in.text), MAX_TEXT) for text_in in batch)
             asked = [_targets(text_in) for text_in in batch]

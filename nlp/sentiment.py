@@ -18,7 +18,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from models.annotation import Label, Sentiment
-from nlp.encoder import BATCH, batches, vectors_of, word_ids_of
+from models.batches import batched
+from nlp.encoder import BATCH, vectors_of, word_ids_of
 from nlp.network import Floats, Ints, TokenSpan, network
 from nlp.tokenizer import EMOJI, EMOTICON, words_of
 from nlp.words import HANDLE
@@ -50,7 +51,7 @@ class TrainedSentiment:
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = BATCH) -> Iterator[Doc]:
         """Set the sentiment of documents in batches."""
-        for docs in batches(stream, batch_size):
+        for docs in batched(stream, batch_size):
             self._classify(docs)
             yield from docs
 

@@ -1,9 +1,9 @@
 """enriched, facts about authors and ticks -> profiles, candidates. Stateful, keyed by author."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
 
 from models.author import AuthorState
+from models.batches import batched
 from models.codec import Codec
 from models.counted_post import counted_post
 from models.events import CountedPost, Event, Position, Tick
@@ -166,8 +166,3 @@ def _publish(work: Work, author: str, outcome: Outcome) -> None:
         work.send(topics.CANDIDATES, gone.encode(), None)
     for key, claim in claim_facts(author, outcome.handle_claims):
         work.send(topics.HANDLE_FACTS, key.encode(), encode(claim))
-
-
-def batched(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
-    """Slices of at most `size`, in order."""
-    return (keys[at : at + size] for at in range(0, len(keys), size))

@@ -63,18 +63,13 @@ class Sink:
     async def step(self, batch: list[Work]) -> None:
         """Write one batch and its positions in one transaction; return when it is committed."""
         changes: list[Change] = []
-        rejected: list[Work] = []
         for work in batch:
             try:
                 changes.append(change_of(work.tp.topic, work.key, work.value))
             except Rejected as rejection:
                 self._dead_letters.reject(work, rejection)
-                rejected.append(work)
             else:
                 self._dead_letters.accept()
-        for work in rejected:
-            if not await work.delivered_but(0):
-                return  # the positions in the store stay: the batch comes again
         async with self._writing:
             ends = {work.tp: work.offset + 1 for work in batch}
             moves = {

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from models.errors import SuperfanError, UsageError
+from models.post import parse_candidate_key
 from models.store import Store
 from streams.broker import admin, feeding
 from streams.broker.embedded import embedded_broker
@@ -288,7 +289,9 @@ def _refuse_foreign(store: Path) -> None:
         why = None if opened.schema_revision() else "it is not a store of Superfan"
         if why is None:
             bundled = {route(line).key for line in lines.read(data("posts.jsonl.gz"))}
-            others = (key for key in opened.profile_keys() if key.partition("/")[2].encode() not in bundled)
+            others = (
+                key for key in opened.profile_keys() if parse_candidate_key(key)[1].encode() not in bundled
+            )
             if (other := next(others, None)) is not None:
                 why = f"it holds {other}, an author from outside the demo"
             elif {"accepted", "declined"} & opened.counts().keys():

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from models.batches import batched
 from models.brand import Brand
 from models.record import Record, encode
 from models.rejection import Reason, Rejected, decode_json
@@ -38,7 +39,7 @@ def annotate_lines(brands: Sequence[Brand], batches: Iterable[Sequence[bytes]]) 
     All lines of a batch are answered before the next batch is asked for.
     """
     annotator = Annotator(brands)
-    parts = (batch[at : at + BATCH] for batch in batches for at in range(0, len(batch), BATCH))
+    parts = (part for batch in batches for part in batched(batch, BATCH))
     for lines in parts:
         requests = list(map(_request, lines))
         annotated = annotator.annotate(request for request in requests if isinstance(request, TextIn))

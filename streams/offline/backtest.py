@@ -6,7 +6,6 @@ same records beside those in force: each post is then read once, and once more o
 settings find other brands in it or may read other sources.
 """
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from models.author import AuthorState
+from models.batches import batched
 from models.candidate import Candidate, Profile
 from models.codec import Codec
 from models.comparison import Comparison, Difference, Judge
@@ -107,7 +107,7 @@ class Backtest:
     def posts(self, values: Iterable[bytes]) -> None:
         """Read posts and count them, see `count`."""
         numbered = enumerate(values, self.counts.posts)
-        while batch := list(itertools.islice(numbered, BATCH)):
+        for batch in batched(numbered, BATCH):
             self.count(batch, self.enricher.enrich([Raw(value, self.received_ms) for _, value in batch]))
 
     def count(self, batch: Sequence[tuple[int, bytes]], results: Sequence[Result]) -> None:
@@ -208,8 +208,7 @@ class Backtest:
 
 def read_posts(tests: Sequence[Backtest], files: Files, advance: Advance = lambda *_: None) -> None:
     """Let each of these backtests count the posts; those that share an enricher have them read once."""
-    numbered = enumerate(files)
-    while batch := list(itertools.islice(numbered, BATCH)):
+    for batch in batched(enumerate(files), BATCH):
         read: dict[int, list[Result]] = {}
         for test in tests:
             reader = id(test.enricher)

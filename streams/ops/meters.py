@@ -20,6 +20,7 @@ from models.comparison import BoardChange
 from models.events import CountedPost, Event
 from models.opinion import Opinion
 from models.outcome import Judgement, Outcome
+from models.post import parse_author_key
 from models.rejection import Dropped, DropReason, Reason, Rejected
 from nlp.records import Result
 from streams import topics
@@ -72,7 +73,7 @@ def enriched(topics: Iterable[str], results: Sequence[Result]) -> None:
             posts[topic, result.platform] += 1
             outcomes["dropped", result.reason] += 1
         else:
-            posts[topic, result.author.partition(":")[0]] += 1
+            posts[topic, parse_author_key(result.author)[0]] += 1
             outcomes["kept", ""] += 1
     for labels, count in posts.items():
         metrics.POSTS.labels(*labels).inc(count)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.candidate import Candidate, DayCounts, Profile
+from models.post import parse_author_key, parse_candidate_key
 from models.record import encode
 from models.rules import Rules
 from models.times import rfc3339
@@ -184,8 +185,8 @@ def _changed_row(change: "Changed") -> dict[str, object]:
 
 
 def _deleted(key: str) -> dict[str, object]:
-    brand, _, author = key.partition("/")
-    platform, _, author_id = author.partition(":")
+    brand, author = parse_candidate_key(key)
+    platform, author_id = parse_author_key(author)
     return {"key": key, "brand": brand, "platform": platform, "author_id": author_id, "state": "deleted"}
 
 
