@@ -10,12 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from faust.types import TP
-
 from models.rejection import Rejected
 from models.store import Change, Move, PositionConflict, Store, StoreError, StoreUnavailable
 from streams.agents.dead_letters import DeadLetters
-from streams.delivery import Work
+from streams.delivery import TP, Work
 from streams.ops import meters, metrics
 from streams.store import KINDS, change_of
 

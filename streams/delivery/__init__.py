@@ -26,6 +26,8 @@ refuses it.
 `faust.py` lists the traps of Faust that are closed here. No other package imports Faust or aiokafka.
 """
 
+from faust.types import TP
+
 from streams.delivery.agents import (
     STOPPING,
     BatchStep,
@@ -53,6 +55,7 @@ from streams.delivery.work import ARRIVED, Work, all_or_nothing
 __all__ = [
     "ARRIVED",
     "STOPPING",
+    "TP",
     "BatchStep",
     "Consumer",
     "Delivery",
