@@ -26,8 +26,6 @@ refuses it.
 `faust.py` lists the traps of Faust that are closed here. No other package imports Faust or aiokafka.
 """
 
-from faust.types import TP
-
 from streams.delivery.agents import (
     STOPPING,
     BatchStep,
@@ -50,7 +48,7 @@ from streams.delivery.errors import (
 from streams.delivery.faust import Consumer
 from streams.delivery.lease import Lease
 from streams.delivery.outbox import Delivery
-from streams.delivery.work import ARRIVED, Work, all_or_nothing
+from streams.delivery.work import ARRIVED, TP, Work, all_or_nothing
 
 __all__ = [
     "ARRIVED",

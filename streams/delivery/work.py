@@ -9,6 +9,8 @@ from faust.types import TP
 
 from streams.ops import logs
 
+__all__ = ["ARRIVED", "TP", "Work", "all_or_nothing"]
+
 ARRIVED = "superfan-arrived-ms"
 """Header of all records that are sent, states excepted: epoch milliseconds at which the first record of
 the chain arrived in Superfan. Each role measures by it how long the work took since then."""
