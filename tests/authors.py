@@ -1,4 +1,4 @@
-"""Builds events and folds them, for tests of the core."""
+"""Build events and fold them, for tests of the core."""
 
 from collections.abc import Iterable, Sequence
 
@@ -29,7 +29,7 @@ def opinion(
     ambiguous: bool = False,
     evidence: tuple[str, ...] = (),
 ) -> Opinion:
-    """An opinion whose probabilities are of no matter."""
+    """Build an opinion with arbitrary probabilities."""
     return Opinion(
         brand=brand,
         sentiment=Sentiment(label=label, probabilities={"positive": 0.8, "neutral": 0.1, "negative": 0.1}),
@@ -65,7 +65,7 @@ def post(
 
 
 def fold(events: Iterable[Event], rules: Rules = RULES) -> AuthorState:
-    """The state after the events, each at the next offset of one topic."""
+    """Return the state after the events, which have consecutive offsets of one topic."""
     folding, state = Fold(rules), AuthorState()
     for offset, event in enumerate(events):
         folding.apply(AUTHOR, state, event, Position("enriched", offset))
@@ -73,7 +73,7 @@ def fold(events: Iterable[Event], rules: Rules = RULES) -> AuthorState:
 
 
 def outputs(events: Sequence[Event], rules: Rules = RULES) -> list[tuple[Profile, Candidate | None]]:
-    """What would be published at the end."""
+    """Return the profiles and candidates that are published after the events."""
     return list(Fold(rules).current(AUTHOR, fold(events, rules)))
 
 
@@ -97,5 +97,5 @@ def enriched(number: int, author: int) -> tuple[bytes, bytes]:
 
 
 def deleted(one: CountedPost) -> CountedPost:
-    """The deletion of a post."""
+    """Return the deletion of a post."""
     return one._replace(edited_ms=DELETED, opinions=())

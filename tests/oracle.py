@@ -1,7 +1,7 @@
-"""What profiles and decisions must be, counted anew for every day: slow, plain, and sharing no code.
+"""The oracle: profiles and decisions, recomputed from scratch for every day, slowly and plainly.
 
-Numbers are those of the scoring model and of the default settings, written out once more. Nothing
-of the project is imported, so that a mistake there cannot repeat itself here.
+It repeats the numbers of the scoring model and of the default settings. It imports nothing of the project,
+so that a mistake there cannot repeat itself here.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of an author besides posts. `ticked` is the newest tick's day, 0 for none."""
+    """Facts about an author besides posts. `ticked` is the newest tick's day, 0 for none."""
 
     customers: tuple[tuple[int, bool, bool], ...] = ()
     """(orders, employee, do not contact) of each record that names the author"""
@@ -76,7 +76,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Judged:
-    """What a profile must say; days as numbers, a window as (posts, positive, neutral, negative)."""
+    """The expected profile; days are numbers, a window is (posts, positive, neutral, negative)."""
 
     windows: dict[str, tuple[int, int, int, int]]
     as_of: int
@@ -101,13 +101,13 @@ class Weighed(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What holds on every day."""
+    """Facts about an author that are the same on every day."""
 
     followers: int | None
     certainty: float
-    """of being a customer"""
+    """certainty that the author is a customer"""
     bought: float
-    """what is left of authenticity by the signs of bought followers"""
+    """authenticity after the signs of bought followers"""
     facts: Known
 
 
@@ -127,7 +127,7 @@ class Day(NamedTuple):
 
 
 def judge(deliveries: Iterable[Said], known: dict[str, Known]) -> dict[tuple[str, str], Judged]:
-    """The profile of each (brand, author), from any number of deliveries in any order."""
+    """Return the profile of each (brand, author), from any number of deliveries in any order."""
     said = list(deliveries)
     found = {}
     for brand, author in {(s.brand, s.author) for s in said}:
@@ -154,18 +154,18 @@ def judge(deliveries: Iterable[Said], known: dict[str, Known]) -> dict[tuple[str
 
 
 def _rank(s: Said) -> tuple[object, ...]:
-    """Of two versions of a post the later stays, then the one that says more."""
+    """Return a sort key of versions of a post: the later one wins, then the one that says more."""
     return (s.ms, s.evidence, s.giveaway, s.sponsored, s.ambiguous, LABELS.index(s.label), s.intensity)
 
 
 def _by_day(sizes: list[tuple[int, str, int]]) -> list[tuple[int, int]]:
-    """The last count of each day on which there is one, of the last 180 days up to the newest."""
+    """Return the last follower count of each day that has one, over the last 180 days."""
     last = {ms // DAY_MS: n for ms, _, n in sorted(sizes)}
     return sorted((day, n) for day, n in last.items() if day > max(last) - 180)
 
 
 def _bought(sizes: list[tuple[int, str, int]]) -> float:
-    """What is left of authenticity when followers grow as bought ones do."""
+    """Return the authenticity that is left when followers grow as bought ones do."""
     days = _by_day(sizes)
     gains = [(b[0] - a[0], b[1] - a[1], a[1]) for a, b in itertools.pairwise(days)]
     overnight = False
@@ -230,7 +230,7 @@ def _judge(brand: str, posts: list[Said], sizes: list[int], bought: float, facts
 
 
 def _weigh(posts: list[Said]) -> list[Weighed]:
-    """In order of time; of posts of one instant that of the id with the smaller hash is first."""
+    """Return posts in order of time, and of the hash of their id within one instant."""
 
     def order(s: Said) -> tuple[int, int]:
         return s.ms, int.from_bytes(hashlib.blake2b(s.post_id.encode(), digest_size=8).digest(), "little")
@@ -245,7 +245,7 @@ def _weigh(posts: list[Said]) -> list[Weighed]:
 
 
 def _evaluate(day: int, weighed: list[Weighed], account: Account) -> Day:
-    """The score of one day, from the posts of the 90 days up to the last on which there was one."""
+    """Return the score of one day, from the posts of the 90 days up to the last day with posts."""
     followers, certainty, bought, facts = account
     weighed = [w for w in weighed if w.said.day <= day]
     seconds = sorted(w.said.ms // 1000 for w in weighed)[-33:]
@@ -254,9 +254,9 @@ def _evaluate(day: int, weighed: list[Weighed], account: Account) -> Day:
     positive = negative = lean = decayed = 0.0
     busiest = 0
     for today in sorted({s.day for s in posts}):
-        told = [w for w in weighed if w.said.day == today]
-        busiest = max(busiest, len(told))
-        clear = [w for w in told if w.said.label != "neutral"]
+        of_day = [w for w in weighed if w.said.day == today]
+        busiest = max(busiest, len(of_day))
+        clear = [w for w in of_day if w.said.label != "neutral"]
         weight = sum(w.weight for w in clear)
         share = min(1.0, 2 / weight) if weight else 0.0  # at most two weighted posts a day
         up = share * sum(w.weight for w in clear if w.said.label == "positive")
@@ -318,11 +318,11 @@ def _authenticity(weighed: list[Weighed], busiest: int, seconds: list[int]) -> f
 
 
 def _walk(days: list[Day], facts: Known, *, eligible: bool) -> tuple[str, int | None]:
-    """The state after all evaluated days, and the day of the last entry."""
+    """Return the state after all evaluated days, and the day of the last promotion."""
     state, entered, low_since = "none", None, None
     for n, today in enumerate(days):
         last_praise = max((s.day for s in today.praise), default=0)
-        silent = today.day - last_praise
+        gap = today.day - last_praise
         if state != "candidate":
             high = sum(d.score >= 55 for d in days[max(0, n - 2) : n + 1])
             enough = len(today.praise) >= 3 and len({s.day for s in today.praise}) >= facts.praise_days
@@ -330,7 +330,7 @@ def _walk(days: list[Day], facts: Known, *, eligible: bool) -> tuple[str, int | 
                 eligible
                 and high >= facts.high_days
                 and enough
-                and silent <= 45
+                and gap <= 45
                 and today.a >= 0.6
                 and today.score >= 45
             ):

@@ -1,7 +1,7 @@
-"""How fast a million authors are recovered from their changelog, beside Faust's own tables.
+"""Benchmark of recovery: a million authors from their changelog, compared with Faust's own tables.
 
-`make bench BENCH=recovery`. The states are folded from generated posts; the same changelog, on the
-same broker, is read by `streams.delivery.state` and by a stock Faust table, each in a process of its own.
+`make bench BENCH=recovery`. The states are folded from generated posts. `streams.delivery.state` and a
+stock Faust table read the same changelog on the same broker, each in a process of its own.
 """
 
 import argparse

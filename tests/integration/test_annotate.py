@@ -1,4 +1,4 @@
-"""`superfan annotate` as a part of somebody's pipe: a process that is asked, and answers."""
+"""`superfan annotate` in a pipe."""
 
 import json
 import os
@@ -60,8 +60,8 @@ def test_each_line_is_answered_while_the_pipe_is_open(annotate: Process) -> None
     assert (annotate.returncode, out, err) == (130, b"", b"")
 
 
-def test_nobody_reads_the_answers_any_more(annotate: Process) -> None:
-    """As before `head`: when its output is closed, the command ends quietly though lines go on coming."""
+def test_the_command_ends_when_nobody_reads_its_answers(annotate: Process) -> None:
+    """The command ends without an error when its output is closed, as by `head`."""
     ask(annotate, b'{"text": "one"}\n')
     cast(IO[bytes], annotate.stdout).close()
     stdin = cast(IO[bytes], annotate.stdin)

@@ -63,7 +63,7 @@ class Telling(Enricher):
         type(self).built += 1
 
     def enrich(self, records: Iterable[Raw]) -> list[Result]:
-        """Rejects everything, with what is to be told as the detail."""
+        """Rejects everything, with its report as the detail."""
         import numpy as np
 
         square = np.ones((600, 600))

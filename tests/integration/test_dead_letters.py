@@ -23,7 +23,7 @@ CUSTOMER = {"customer_id": "c1", "handles": [{"platform": "x", "author_id": "1"}
 
 
 def post(number: int, **changes: Any) -> bytes:
-    """A post that can be used."""
+    """Return a valid post."""
     record = {
         "id": f"x:{number}", "platform": "x", "kind": "mention", "text": "I love @united",
         "created_at": "2026-11-20T09:30:00Z", "author": {"id": "1"},

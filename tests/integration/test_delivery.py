@@ -46,8 +46,8 @@ def wait_until_profiled(settings: Settings) -> None:
 def test_records_fetched_while_recovery_ends_are_counted(
     own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is buffered when Faust resumes its flow after recovery is not thrown away."""
-    # Few in flight, so that what is fetched has to wait in the buffers.
+    """Records that are buffered when Faust resumes its flow after recovery are not lost."""
+    # Few in flight, so that fetched records have to wait in the buffers.
     settings = settings_for(
         own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2}, worker={"in_flight": 3}
     )
@@ -73,7 +73,7 @@ def test_records_fetched_while_recovery_ends_are_counted(
 def test_what_was_never_committed_is_read_again_after_a_rebalance(
     own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Records in work when the group's first rebalance comes are begun again, by whoever owns them then."""
+    """Records in work at the group's first rebalance are begun again by their new owner."""
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
@@ -113,7 +113,7 @@ def give_up(_: delivery.Work, error: Exception) -> None:
 
 
 async def start(settings: Settings, step: delivery.Step, folder: Path) -> delivery.ReliableApp:
-    """A worker of an application of its own that runs a step for each record of `late`."""
+    """Start an application that runs a step for each record of `late`."""
     app = delivery.ReliableApp(
         "rebalancing",
         window=100,

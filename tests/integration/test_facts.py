@@ -63,7 +63,7 @@ def posts() -> list[bytes]:
 
 
 def customers() -> list[bytes]:
-    """Every second author is known, by handle only, in another spelling."""
+    """Return customer records of every second author, by handle only and in another spelling."""
     return [
         json.dumps(
             {"customer_id": f"c{n}", "handles": [{"platform": "x", "handle": f"@FAN{n}"}], "orders": 2}
@@ -73,7 +73,7 @@ def customers() -> list[bytes]:
 
 
 def feedback() -> list[bytes]:
-    """A few candidates were declined or accepted."""
+    """Return decisions about a few candidates."""
     return [
         json.dumps({"key": f"United/x:u{n}", "decision": decision, "at": "2015-02-19T00:00:00Z"}).encode()
         for n, decision in ((0, "declined"), (2, "accepted"), (4, "contacted"))
@@ -81,7 +81,7 @@ def feedback() -> list[bytes]:
 
 
 def erasures() -> list[bytes]:
-    """Some authors are to be forgotten."""
+    """Return erasures of some authors."""
     return [
         json.dumps(
             {"platform": "x", "author_id": f"u{n}", "mode": mode, "at": "2015-03-01T00:00:00Z"}
@@ -91,7 +91,7 @@ def erasures() -> list[bytes]:
 
 
 def revisions() -> list[bytes]:
-    """One author deletes everything, one edits praise into a complaint."""
+    """Return the deletions of one author and the edits of another, who turns praise into complaints."""
     found = []
     for line in posts():
         post = json.loads(line)
@@ -106,35 +106,28 @@ def revisions() -> list[bytes]:
 
 
 def states(settings: Settings) -> set[str]:
-    """The authors whose state is in the changelog."""
+    """Return the authors whose state is in the changelog."""
     kept: dict[str, bytes | None] = {}
     for record in records(settings, changelog("authors")):
         kept[record.key.decode()] = record.value
     return {author for author, state in kept.items() if state is not None}
 
 
-def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tmp_path: Path) -> None:
-    """Whatever order posts, edits, deletions, facts and ticks come in, topics end as the backtest does;
-    late posts go to `late`; a day past the window leaves nothing but what customers and marketers said."""
-    files = {
-        "posts": [*posts(), *revisions()],
-        "customers": customers(),
-        "feedback": feedback(),
-        "erasures": erasures(),
-    }
+def backtest_of(files: dict[str, list[bytes]], folder: Path) -> None:
+    """Run a backtest of posts and facts up to a tick, and check that each kind of fact had its effect."""
     for name, values in files.items():
-        (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(values))
+        (folder / f"{name}.jsonl").write_bytes(b"\n".join(values))
     counts = backtest.run(
         load(DEMO_CONFIG),
-        posts=[tmp_path / "posts.jsonl"],
-        customers=tmp_path / "customers.jsonl",
-        feedback=tmp_path / "feedback.jsonl",
-        erasures=tmp_path / "erasures.jsonl",
+        posts=[folder / "posts.jsonl"],
+        customers=folder / "customers.jsonl",
+        feedback=folder / "feedback.jsonl",
+        erasures=folder / "erasures.jsonl",
         tick="2015-02-25",
-        out=tmp_path / "backtest",
+        out=folder / "backtest",
     )
     assert counts.late == AUTHORS
-    expected = written(tmp_path / "backtest", "candidates")
+    expected = written(folder / "backtest", "candidates")
     found = {key.rpartition(":")[2]: candidate["state"] for key, candidate in expected.items()}
     assert {n: found.get(f"u{n}") for n in (0, 1, 2, 4, 6, 8, 10, 12, 14)} == {
         0: "declined",
@@ -147,7 +140,7 @@ def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tm
         12: None,
         14: None,
     }
-    profiles = written(tmp_path / "backtest", "profiles")
+    profiles = written(folder / "backtest", "profiles")
     assert "United/x:u12" not in profiles
     assert profiles["United/x:u14"]["windows"]["90d"] == {
         "posts": 8,
@@ -157,6 +150,20 @@ def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tm
     }
     assert {profile["evaluated_on"] for profile in profiles.values()} == {"2015-02-25"}
 
+
+def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tmp_path: Path) -> None:
+    """Posts, edits, deletions, facts and ticks in any order give the result of the backtest.
+
+    Late posts go to `late`. After a day beyond the window only purchases and feedback are left.
+    """
+    files = {
+        "posts": [*posts(), *revisions()],
+        "customers": customers(),
+        "feedback": feedback(),
+        "erasures": erasures(),
+    }
+    backtest_of(files, tmp_path)
+    profiles, expected = (written(tmp_path / "backtest", name) for name in ("profiles", "candidates"))
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 4})
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
@@ -189,7 +196,7 @@ def test_facts_about_authors_give_what_the_backtest_gives(own_broker: Broker, tm
 def test_a_worker_killed_in_the_middle_of_a_tick_leaves_the_same_result(
     own_broker: Broker, tmp_path: Path
 ) -> None:
-    """A tick is many slices; whoever comes next does it again, and it ends as without the crash."""
+    """The next worker repeats a tick that was interrupted, and the result is as without a crash."""
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
     short = short_session()
     with admin.admin_client(settings) as client:
@@ -229,7 +236,7 @@ def killed_after_tick(settings: Settings, day: str, log: Path) -> int:
 
 
 def test_a_worker_lets_today_begin_by_itself_and_once(own_broker: Broker, tmp_path: Path) -> None:
-    """One record to every partition, also when a second worker comes; what is too old by it expires."""
+    """Every partition gets one tick, also with a second worker, and profiles that are too old expire."""
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 4})
     daily = {"SUPERFAN_WINDOW__TICK": "daily"}
     with admin.admin_client(settings) as client:
@@ -249,7 +256,7 @@ def test_a_worker_lets_today_begin_by_itself_and_once(own_broker: Broker, tmp_pa
 
 
 def tick(settings: Settings, day: str) -> None:
-    """Let a day begin, as `superfan tick` does."""
+    """Start a day, as `superfan tick` does."""
     client = feeding.producer(settings)
     try:
         feeding.send_ticks(client, day_from_iso(day), settings.topics.partitions)

@@ -1,7 +1,7 @@
-"""What the pinned Faust does by itself, and why `streams.delivery` stands between it and us.
+"""Defects of the pinned Faust that `streams.delivery` works around.
 
-The numbers are those of `streams.delivery`. A failure here is news about
-Faust, not about us: the message says which protection may go, or has to be thought over.
+The numbers are those of `streams.delivery`. A failure here means that Faust has changed: the message says
+which protection may go or needs another look.
 """
 
 import asyncio
@@ -49,10 +49,10 @@ Build = Callable[[faust.App], None]
 """Registers the agents and tables of an application."""
 
 Work = Callable[[Any], Awaitable[None]]
-"""What an agent does with a value or with a batch of them."""
+"""Processes a value or a batch of them, for an agent."""
 
 Body = Callable[[Any, Work], Awaitable[None]]
-"""How an agent goes through its stream."""
+"""Reads a stream and calls `Work`, for an agent."""
 
 
 class Consumer(driver.Consumer):
@@ -66,11 +66,11 @@ class Consumer(driver.Consumer):
         return Service()
 
     def assignment(self) -> set[TP]:
-        """One partition is ours."""
+        """Return the one partition."""
         return {TP0}
 
     def topic_partitions(self, topic: str) -> int | None:
-        """As many as are assigned."""
+        """Return the number of partitions, all of them assigned."""
         return 1 if topic else None
 
     async def _commit(self, offsets: Any) -> bool:
@@ -96,7 +96,7 @@ class Unconnected(faust.App):
 
     @classmethod
     async def subscribed(cls, folder: Path) -> "Unconnected":
-        """A new one, with all that it has registered subscribed."""
+        """Return a new application that is subscribed to its topics."""
         app = cls(folder)
         conductor: Any = app.topics
         await conductor._update_indices()
@@ -118,7 +118,7 @@ class Unconnected(faust.App):
 
 
 def message(offset: int, generation: int = 0) -> ConsumerMessage:
-    """A record as Faust's consumer hands it on."""
+    """Return a record as Faust's consumer passes it on."""
     return ConsumerMessage(
         TOPIC, 0, offset, 0.0, 1, None, b"key", b"%d" % offset, None, tp=TP0, generation_id=generation
     )
@@ -145,7 +145,7 @@ class StuckTopic(faust.Topic):
     """Where nothing can be published for the time being, as with a partition that has no leader."""
 
     async def publish_message(self, *_: Any, **__: Any) -> Any:
-        """Waits for ever."""
+        """Wait for ever."""
         await asyncio.Event().wait()
 
 
@@ -195,7 +195,7 @@ class SteadyFlow(FlowControlEvent):
 async def started(
     folder: Path, broker: Broker, name: str, build: Build, **options: Any
 ) -> AsyncIterator[Any]:
-    """A Faust worker on a real broker, for the length of an `async with` block."""
+    """Run a Faust worker on a real broker for the length of an `async with` block."""
     app = faust.App(
         name,
         broker=broker.url,
@@ -218,7 +218,7 @@ async def started(
 
 
 async def until(condition: Callable[[], Any], what: str) -> None:
-    """Returns when the condition, which may take a moment to look at, has come true."""
+    """Return when a condition, which may block, has come true."""
     deadline = time.monotonic() + STUCK
     while not await asyncio.to_thread(condition):
         assert time.monotonic() < deadline, f"not within {STUCK:.0f} s: {what}"
@@ -235,7 +235,7 @@ def run_workers(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def create(broker: Broker, topic: str, **config: str) -> None:
-    """A topic of one partition."""
+    """Create a topic of one partition."""
     client = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
     try:
         client.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1, topic_configs=config)])
@@ -244,7 +244,7 @@ def create(broker: Broker, topic: str, **config: str) -> None:
 
 
 def committed(broker: Broker, group: str, topic: str) -> int:
-    """The offset that a group has committed, on the broker; 0 for none."""
+    """Return the offset that a group has committed on the broker; 0 for none."""
     client = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
     try:
         found = client.list_group_offsets([group])[group].get(TopicPartition(topic, 0))
@@ -293,7 +293,7 @@ def test_trap_2_a_failed_delivery_is_only_logged(
 
 @pytest.mark.parametrize("committed", [None, 10])
 def test_trap_3_a_commit_passes_over_an_unfinished_record(tmp_path: Path, committed: int | None) -> None:
-    """Of two records in work, the second one's ack commits both, in a new group and in an old one."""
+    """The ack of the second of two records in work commits both, in a new group and in an old one."""
 
     async def acked_out_of_order() -> int | None:
         app = await Unconnected.subscribed(tmp_path)
@@ -313,7 +313,7 @@ def test_trap_3_a_commit_passes_over_an_unfinished_record(tmp_path: Path, commit
 
 
 async def offset_after(folder: Path, body: Body, *, cancel: bool) -> int | None:
-    """What Faust would commit when an agent with two records has failed, or was cancelled."""
+    """Return the offset that Faust would commit after an agent with two records failed or was cancelled."""
     app = await Unconnected.subscribed(folder)
     stream = app.stream(app.source)
     reached = asyncio.Event()
@@ -344,19 +344,19 @@ async def plain(stream: Any, work: Work) -> None:
 
 
 async def take(stream: Any, work: Work) -> None:
-    """In batches."""
+    """Process a stream in batches."""
     async for batch in stream.take(2, within=WITHIN):
         await work(batch)
 
 
 async def noack(stream: Any, work: Work) -> None:
-    """Record by record, without acks of Faust's."""
+    """Process a stream record by record, without acks of Faust."""
     async for value in stream.noack():
         await work(value)
 
 
 async def noack_take(stream: Any, work: Work) -> None:
-    """In batches, without acks of Faust's."""
+    """Process a stream in batches, without acks of Faust."""
     async for batch in stream.noack_take(2, within=WITHIN):
         await work(batch)
 
@@ -414,7 +414,7 @@ def test_trap_4_skipping_a_record_of_an_old_generation(
 
 
 def test_trap_5_what_was_acked_is_not_committed_when_partitions_are_revoked(tmp_path: Path) -> None:
-    """A rebalance commits nothing: whoever owns the partition next counts again what was counted."""
+    """A rebalance commits nothing: the next owner of the partition counts the same records again."""
 
     async def committed_at_a_rebalance() -> tuple[list[dict[TP, int]], int | None]:
         app = await Unconnected.subscribed(tmp_path)
@@ -472,7 +472,7 @@ def test_trap_6_a_table_cannot_be_written_from_a_batch(tmp_path: Path, body: Bod
 
 
 def test_trap_7_take_yields_records_of_an_old_generation(tmp_path: Path) -> None:
-    """What take() has buffered when the group rebalances comes out in one batch with the new records."""
+    """Records that take() has buffered before a rebalance come out in one batch with the new ones."""
 
     async def batch_over_a_rebalance() -> list[bytes]:
         app = await Unconnected.subscribed(tmp_path)
@@ -502,7 +502,7 @@ def test_trap_7_take_yields_records_of_an_old_generation(tmp_path: Path) -> None
 
 
 def test_trap_8_resuming_a_running_flow_throws_away_what_is_buffered() -> None:
-    """When recovery ends, Faust resumes a flow that runs, and records fetched meanwhile are gone."""
+    """Faust resumes a running flow at the end of recovery and so loses the records fetched meanwhile."""
 
     async def kept(flow: FlowControlEvent) -> int:
         queue: ThrowableQueue[str] = ThrowableQueue(flow_control=flow, clear_on_resume=True)

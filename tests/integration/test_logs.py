@@ -66,11 +66,11 @@ def lines(running: WorkerProcess) -> list[dict[str, Any]]:
     return [json.loads(line) for line in running.log.read_bytes().splitlines()]
 
 
-def test_a_worker_says_where_and_whose_and_nothing_that_anybody_wrote(
-    own_broker: Broker, tmp_path: Path
-) -> None:
-    """Hostile posts, rejected records, a text process that is killed and a crash: each line is one JSON
-    object, has the position of the record it is about, and none has a text, a handle, an id or a key."""
+def test_logs_hold_positions_and_hashed_authors_and_no_text(own_broker: Broker, tmp_path: Path) -> None:
+    """Each line is one JSON object with the position of its record. None has a text, handle, id or key.
+
+    The worker sees hostile posts, rejected records, a killed text process and a crash.
+    """
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
@@ -117,8 +117,8 @@ def test_a_worker_says_where_and_whose_and_nothing_that_anybody_wrote(
 
 
 @pytest.mark.parametrize(("level", "said"), [("error", False), ("debug", True)])
-def test_the_level_that_is_set_is_the_least_that_is_said(level: str, said: bool, tmp_path: Path) -> None:
-    """Where an exporter serves is information: `SUPERFAN_LOG_LEVEL=debug` says it, `error` does not."""
+def test_nothing_below_the_level_is_logged(level: str, said: bool, tmp_path: Path) -> None:
+    """The exporter's address is logged at level `debug` and not at level `error`."""
     port = str(free_port())
     settings = load(
         DEMO_CONFIG, broker_url=f"kafka://127.0.0.1:{free_port()}", store_url=f"sqlite:///{tmp_path}/store.db"

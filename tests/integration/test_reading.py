@@ -1,4 +1,4 @@
-"""What is read of a topic, and in which order."""
+"""Reading topics: order, limits and filters."""
 
 from contextlib import closing
 from pathlib import Path

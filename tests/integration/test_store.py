@@ -31,7 +31,7 @@ from models.store.tables import Base
 from tests.authors import outputs
 from tests.databases import PostgreSQL, postgresql
 from tests.unit.models.test_decision import FAN
-from tests.waiting import STUCK, until
+from tests.waiting import STUCK, stretched, until
 
 PROFILE, CANDIDATE = outputs(list(FAN))[0]
 assert CANDIDATE is not None
@@ -39,7 +39,7 @@ assert CANDIDATE is not None
 
 @contextmanager
 def sql(url: str) -> Iterator[sa.Connection]:
-    """A connection past the store; commits."""
+    """Open a connection beside the store; commit at the end."""
     engine = sa.create_engine(url)
     try:
         with engine.begin() as connection:
@@ -49,18 +49,18 @@ def sql(url: str) -> Iterator[sa.Connection]:
 
 
 def profile(revision: int, key: str = PROFILE.key, score: float = 50.0) -> Profile:
-    """A profile of a revision."""
+    """Return a profile with a revision."""
     return msgspec.structs.replace(PROFILE, key=key, revision=revision, score=score)
 
 
 def candidate(**changes: object) -> Candidate:
-    """A candidate with changes."""
+    """Return a candidate with changes."""
     assert isinstance(CANDIDATE, Candidate)
     return msgspec.structs.replace(CANDIDATE, **changes)
 
 
 def a_candidate(revision: int, key: str) -> Candidate:
-    """A candidate of a revision."""
+    """Return a candidate with a revision."""
     return candidate(revision=revision, key=key)
 
 
@@ -149,7 +149,7 @@ def test_batches_are_no_different_from_one_change_after_the_other(
 def test_any_text_and_number_comes_back(
     store: Store, headline: str, handle: str, score: float, followers: int | None
 ) -> None:
-    """What JSON can say comes back exactly, but for NUL, which comes back as the replacement character."""
+    """Any JSON value comes back unchanged, except that NUL becomes the replacement character."""
     assert CANDIDATE is not None
     tier = msgspec.structs.replace(CANDIDATE.tier, followers=followers)
 
@@ -395,33 +395,31 @@ def test_a_stopped_database_is_a_passing_trouble(server: PostgreSQL) -> None:
     store.close()
 
 
-def test_a_writer_that_falls_silent_holds_nobody_up(
-    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Paused before its commit it loses its own transaction; who took its work over need not wait."""
-    monkeypatch.setattr(repository, "_IDLE_MS", 300)
+def test_a_paused_writer_blocks_nobody(server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer paused before its commit loses its transaction, and its successor does not wait."""
+    monkeypatch.setattr(repository, "_IDLE_MS", round(stretched(500)))
     url = server.new_database()
     wrote, goes_on = threading.Event(), threading.Event()
 
     def pause(_: sa.Connection) -> None:
         if threading.get_ident() == paused:
             wrote.set()
-            assert goes_on.wait(30)
+            assert goes_on.wait(STUCK)
 
-    with closing(Store(url)) as silent, closing(Store(url)) as other, ThreadPoolExecutor(1) as thread:
-        silent.migrate()
+    with closing(Store(url)) as idle, closing(Store(url)) as other, ThreadPoolExecutor(1) as thread:
+        idle.migrate()
         paused = thread.submit(threading.get_ident).result()
         sa.event.listen(sa.Engine, "commit", pause)
-        lost = thread.submit(silent.apply, [profile(1)])
+        lost = thread.submit(idle.apply, [profile(1)])
         try:
-            assert wrote.wait(30)
+            assert wrote.wait(STUCK)
             assert other.apply([profile(2)]) == Applied(1, 0, 0)
         finally:
             goes_on.set()
             trouble = lost.exception()
             sa.event.remove(sa.Engine, "commit", pause)
         assert isinstance(trouble, StoreUnavailable)
-        assert silent.apply([profile(1)]) == Applied(0, 1, 0)
+        assert idle.apply([profile(1)]) == Applied(0, 1, 0)
         assert other.profile(PROFILE.key) == profile(2)
 
 
@@ -445,7 +443,7 @@ def test_every_statement_of_a_batch_waits_for_its_answer(store: Store) -> None:
 
 
 def test_a_writer_waits_for_another_only_so_long(server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then it is a passing trouble, and no session of it stays behind to wait."""
+    """After its lock timeout the error is transient, and no blocked session stays behind."""
     monkeypatch.setattr(repository, "_LOCK_MS", 300)
     url = server.new_database()
     with closing(Store(url)) as store:
@@ -461,7 +459,7 @@ def test_a_writer_waits_for_another_only_so_long(server: PostgreSQL, monkeypatch
 
 
 class Said(psycopg.OperationalError):
-    """What PostgreSQL says under a code."""
+    """An error of PostgreSQL with a given code."""
 
     def __init__(self, code: str | None) -> None:
         super().__init__(f"said {code}")
@@ -493,14 +491,14 @@ class Said(psycopg.OperationalError):
     ],
     ids=str,
 )
-def test_troubles_are_sorted_into_passing_and_lasting(original: psycopg.Error, passes: bool) -> None:
-    """Only what may be over soon is tried again: anything else would be tried for ever."""
+def test_errors_are_sorted_into_transient_and_permanent(original: psycopg.Error, passes: bool) -> None:
+    """Only transient errors are retried; a permanent one would be retried for ever."""
     with pytest.raises(StoreError) as error, named(make_url("postgresql+psycopg://h/d"), "write"):
         raise sa.exc.DBAPIError("INSERT", {}, original)
     assert isinstance(error.value, StoreUnavailable) is passes
 
 
-def test_a_lost_connection_and_a_busy_pool_are_passing_troubles() -> None:
+def test_a_lost_connection_and_a_busy_pool_are_transient() -> None:
     """A connection that broke in use, whatever the driver calls it, and a pool with none left."""
     lost = sa.exc.DBAPIError(
         "INSERT", {}, psycopg.InterfaceError("the connection is closed"), connection_invalidated=True
@@ -554,7 +552,7 @@ def test_restarts_in_the_middle_of_writes_lose_nothing(server: PostgreSQL) -> No
         assert {p.key for p in store.profiles()} == {p.key for p in written}
 
 
-def test_a_full_disk_is_a_passing_trouble_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_a_transient_error_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     """A batch that does not fit is not written in part, and fits once there is room."""
     store = Store(f"sqlite:///{tmp_path}/full.db")
     store.migrate()
@@ -592,8 +590,8 @@ def test_a_locked_file_is_a_passing_trouble(tmp_path: Path, monkeypatch: pytest.
         assert store.apply([profile(9**9)]).written == 1
 
 
-def test_a_file_that_may_only_be_read_is_a_lasting_trouble(tmp_path: Path) -> None:
-    """No permission to write: reading works, writing is an error that waiting does not mend."""
+def test_a_read_only_file_is_a_permanent_error(tmp_path: Path) -> None:
+    """Reading a read-only file works; writing to it is a permanent error."""
     file = tmp_path / "read.db"
     with closing(Store(f"sqlite:///{file}")) as writable:
         writable.migrate()
@@ -667,8 +665,8 @@ def test_a_wrong_address_is_a_clear_error_without_the_password(url: str) -> None
 
 
 @pytest.mark.parametrize("user", ["nologin", "stranger", "nobody_knows", "reader"])
-def test_a_user_without_permission_is_no_passing_trouble(server: PostgreSQL, user: str) -> None:
-    """What waiting cannot mend is not called passing; who may read, reads."""
+def test_a_user_without_permission_is_a_permanent_error(server: PostgreSQL, user: str) -> None:
+    """Missing permission is a permanent error; a user who may read can read."""
     url = server.new_database()
     database = url.rpartition("/")[2]
     with closing(Store(url)) as store:

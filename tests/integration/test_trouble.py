@@ -1,4 +1,4 @@
-"""What a worker does when the world around it fails."""
+"""Workers when the broker, the database or the disk fails, or when they are stopped or paused."""
 
 import asyncio
 import shutil
@@ -42,7 +42,7 @@ from tests.waiting import STUCK, stretched, until
 def test_a_topic_full_of_bad_records_stops_the_worker_with_a_clear_error(
     own_broker: Broker, tmp_path: Path
 ) -> None:
-    """A bad deploy must not turn a topic into dead letters: exit 1, the most common reason, what to do."""
+    """A worker that rejects nearly all records exits with 1 and logs the most common reason and a fix."""
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
@@ -55,7 +55,7 @@ def test_a_topic_full_of_bad_records_stops_the_worker_with_a_clear_error(
 
 
 def test_a_state_that_cannot_be_read_is_named_with_what_to_do(own_broker: Broker, tmp_path: Path) -> None:
-    """A damaged record of a changelog stops the worker: which one, and what loses no state."""
+    """A damaged changelog record stops the worker, which logs its position and a fix that loses no state."""
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 1})
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
@@ -71,7 +71,7 @@ def test_a_state_that_cannot_be_read_is_named_with_what_to_do(own_broker: Broker
 def test_a_broker_and_a_database_that_go_away_and_come_back_change_nothing(
     tmp_path: Path, posts: list[bytes]
 ) -> None:
-    """The same worker process waits for both and ends with the backtest's result."""
+    """A worker waits for both and ends with the result of the backtest."""
     few = posts[:4000]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
     backtest.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
@@ -100,7 +100,7 @@ def test_a_broker_and_a_database_that_go_away_and_come_back_change_nothing(
 def test_a_store_whose_disk_is_full_waits_until_there_is_room(
     own_broker: Broker, tmp_path: Path, posts: list[bytes]
 ) -> None:
-    """Nothing is lost, the rest of the stream goes on, and the worker goes on by itself."""
+    """Nothing is lost, the other roles go on, and the sink goes on when there is room."""
     few = posts[:3000]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
     backtest.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
@@ -129,11 +129,13 @@ def test_a_store_whose_disk_is_full_waits_until_there_is_room(
         store.close()
 
 
-def test_a_worker_told_to_stop_twice_stops_once_and_in_order(
+def test_a_worker_that_gets_sigterm_twice_stops_once_and_in_order(
     own_broker: Broker, tmp_path: Path, posts: list[bytes]
 ) -> None:
-    """SIGTERM in the middle of the stream, and again: exit 0 within the drain time, everything begun is
-    committed, and the next worker replays nothing."""
+    """After two SIGTERMs in the middle of the stream a worker exits with 0 within its drain time.
+
+    Everything it began is committed: the next worker replays nothing.
+    """
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
@@ -152,7 +154,7 @@ def test_a_worker_told_to_stop_twice_stops_once_and_in_order(
 
 
 def test_a_worker_stops_in_time_though_its_broker_is_away(tmp_path: Path) -> None:
-    """SIGTERM while nothing answers: exit 0 within the drain time and a moment; nothing waits for ever."""
+    """After SIGTERM without a broker a worker exits with 0 soon after its drain time."""
     with embedded_broker(tmp_path / "broker") as running:
         settings = settings_for(running, f"sqlite:///{tmp_path}/store.db")
         with worker(settings, tmp_path / "worker.log", **short_session()) as process:
@@ -166,8 +168,10 @@ def test_a_worker_stops_in_time_though_its_broker_is_away(tmp_path: Path) -> Non
 def test_a_worker_ends_though_its_broker_dies_in_the_moment_of_stopping(
     tmp_path: Path, posts: list[bytes]
 ) -> None:
-    """With records in flight and positions to commit it ends within the drain time and ten seconds; the next
-    worker goes on from what was confirmed, and nothing is missing or double."""
+    """A worker with records in flight ends within its drain time and ten seconds when its broker dies.
+
+    The next worker continues from the confirmed records, and nothing is missing or counted twice.
+    """
     few = posts[:1500]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
     backtest.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
@@ -198,7 +202,7 @@ def test_a_worker_ends_though_its_broker_dies_in_the_moment_of_stopping(
 def test_a_worker_that_the_group_gave_up_writes_nothing_more(
     own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the lease not a record leaves: the worker stops with what the supervisor starts again."""
+    """Without its lease a worker sends nothing and stops with an error on which it is started again."""
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
     with admin.admin_client(settings) as client:
         admin.apply(client, settings)
@@ -213,7 +217,7 @@ def test_a_worker_that_the_group_gave_up_writes_nothing_more(
 def test_a_paused_worker_comes_back_and_changes_nothing(
     own_broker: Broker, tmp_path: Path, posts: list[bytes]
 ) -> None:
-    """Paused beyond its session in the middle of its work, while another takes over; then it goes on."""
+    """A worker paused beyond its session, while another takes over, changes nothing when it goes on."""
     few = posts[:3000]
     (tmp_path / "posts.jsonl").write_bytes(b"\n".join(few))
     backtest.run(load(DEMO_CONFIG), posts=[tmp_path / "posts.jsonl"], out=tmp_path / "backtest")
