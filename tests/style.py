@@ -82,7 +82,7 @@ class Text:
     line: int
     text: str
     function: bool = False
-    """whether it is the docstring of a function, which must be an instruction"""
+    """true for the docstring of a function, which must be an instruction"""
 
 
 @cache

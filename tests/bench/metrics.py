@@ -1,8 +1,8 @@
 """The cost of metrics in a worker at full load, as a share of its CPU time.
 
 `make bench BENCH=metrics`. Real workers on a real Kafka process a backlog of bundled posts, role by role.
-Every call that counts something is timed within the same run, so both figures see the same machine; what
-the timing itself takes is taken off. A scrape is timed beside it, as a share of the time until the next.
+Every call that counts something is timed within the same run. The cost of the timing itself is subtracted.
+A scrape is timed as well, as a share of the time until the next one.
 """
 
 import argparse

@@ -8,12 +8,12 @@ import pytest
 from tests import style
 
 BUDGET = {
-    "riddles": 335,
-    "descriptions": 392,
-    "long_sentences": 69,
-    "retired_words": 762,
-    "long_functions": 5,
-    "long_modules": 6,
+    "riddles": 85,
+    "descriptions": 82,
+    "long_sentences": 18,
+    "retired_words": 112,
+    "long_functions": 1,
+    "long_modules": 3,
 }
 
 
