@@ -1,4 +1,4 @@
-"""What the text pipeline says about one post. Offsets are in characters of the text as given.
+"""The output of the text pipeline for one post. Offsets are in characters of the original text.
 
 These shapes are what `superfan annotate` prints and what travels on `enriched`.
 """
@@ -19,7 +19,7 @@ MAX_TEXT = 10_000
 
 
 class Sentiment(Record, frozen=True):
-    """An opinion. `probabilities` has an entry for each label, sums to 1, rounded to four decimals."""
+    """An opinion. `probabilities` has an entry for each label; they sum to 1, with four decimals."""
 
     label: Label
     probabilities: dict[Label, float]
@@ -35,7 +35,7 @@ class Entity(Record, frozen=True):
 
 
 class BrandMention(Record, frozen=True):
-    """A place where a brand of the catalogue is named, and the opinion towards it there."""
+    """A mention of a brand of the catalogue, and the opinion towards it there."""
 
     brand: str
     surface: str
@@ -45,7 +45,7 @@ class BrandMention(Record, frozen=True):
 
 
 class TargetMention(Record, frozen=True):
-    """A place of a target the caller asked about, and the opinion towards it there."""
+    """A mention of a target that the caller asked about, and the opinion towards it there."""
 
     text: str
     start: int
@@ -56,8 +56,8 @@ class TargetMention(Record, frozen=True):
 class Annotation(Record, frozen=True):
     """Everything the pipeline says about one text.
 
-    `lang` is an ISO 639 code, of two letters where there is one, or null when it cannot be told; "und" says
-    that it is not English, and no more. The sentiment of a text that is not English is that of its emoji.
+    `lang` is an ISO 639 code, of two letters if there is one. It is null when the language is unknown, and
+    "und" when it is only known not to be English. The sentiment of such a text is that of its emoji.
     `cues` are sorted and distinct. `evidence` holds the words behind the ownership,
     purchase and recommendation cues, as found. `trade` says that the text sells something, or speaks for
     a company.

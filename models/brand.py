@@ -1,4 +1,4 @@
-"""A brand as its owner describes it in the settings: the names people may call it by."""
+"""A brand as its owner describes it in the settings, with the names that people call it."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What Superfan says about an author: the profile (counters) and the candidate (who to ask, and why).
+"""The results about an author: the profile (counters) and the candidate (an author to ask, and the reasons).
 
 Shapes are those of the topics `profiles` and `candidates`. Both are pure functions of the records
 seen, but for `revision`: it grows with every change of the author's state, so that a reader can
@@ -40,12 +40,13 @@ class Authenticity(Record, frozen=True):
 
 
 class Counts(Record, frozen=True):
-    """What the components are computed from, over the window; `owning` over two. See `models.scoring`.
+    """The counts that the components are computed from, over one window; `owning` over two.
 
-    `positive` and `negative` are weighted clear opinions, at most two a day; `intensity` is their mean
-    (0..1), `decayed_positive` lets a day of age a count 2^(-a/30). `praises` and `complaints` are positive
-    and negative posts of full quality, `promoted` sponsored posts, contests and reposts, `copies`
-    near-duplicates. `reactions` are those of the `reacted` posts of which they are known. `in_file` (the
+    `positive` and `negative` are weighted clear opinions, at most two a day. `intensity` is their mean
+    (0..1). In `decayed_positive` a post that is a days old counts 2^(-a/30).
+    `praises` and `complaints` are positive and negative posts of full quality. `promoted` are sponsored
+    posts, contests and reposts, `copies` near-duplicates. `reactions` are those of the `reacted` posts.
+    `in_file` (the
     customer file), `orders` and `bio_themes` are known of the author at any time, not of these days.
     """
 
@@ -76,10 +77,10 @@ class Profile(Record, frozen=True):
     """Rolling counters of one author about one brand; days are `YYYY-MM-DD`, UTC.
 
     `score` is 0..100 with one decimal; `followers` and `tier` are null when unknown; `state` is
-    "none" while nothing speaks for the author. `days` are those with posts, of all that are kept; a
-    component (0..1, four decimals) is null when it is not known. `entered_on` is the day on which the author
-    became a candidate, `low_since` the one since when a candidate's score is too low to stay, `decided_on`
-    that of the newest feedback.
+    "none" for an author who is not even watched. `days` are those with posts in the window. A component
+    (0..1, four decimals) is null when unknown. `entered_on` is the day on which the author became a
+    candidate. `low_since` is the first day of the current run of days with too low a score. `decided_on` is
+    the day of the newest feedback.
     """
 
     key: str
@@ -97,7 +98,7 @@ class Profile(Record, frozen=True):
     evaluated_on: str
     model_version: str
     revision: int
-    # Since format 2; what was written before reads as if nothing had been counted.
+    # Added in format 2: older records are read as if nothing had been counted.
     days: dict[str, DayCounts] = msgspec.field(default_factory=dict)
     components: dict[str, float | None] = msgspec.field(default_factory=dict)
     authenticity: Authenticity = Authenticity()
@@ -116,7 +117,7 @@ class Tier(Record, frozen=True):
 
 
 class CustomerStanding(Record, frozen=True):
-    """How sure it is that the author is a customer, and by which evidence (sorted codes or words)."""
+    """The certainty that the author is a customer, and the evidence for it."""
 
     label: CustomerLabel
     evidence: tuple[str, ...]
@@ -140,14 +141,14 @@ class Reason(Record, frozen=True):
 
 
 class WatchOut(Record, frozen=True):
-    """Something that speaks against the author, or that a person must check first."""
+    """A point against the author, or one that a person must check first."""
 
     code: str
     text: str
 
 
 class CostBand(Record, frozen=True):
-    """What a post by an author of so many followers usually costs; never enters the score."""
+    """The usual price of a post by an author with so many followers. It never enters the score."""
 
     low: int
     high: int | None
@@ -157,14 +158,14 @@ class CostBand(Record, frozen=True):
 
 
 class Notice(Record, frozen=True):
-    """Whether the person must be told that their posts were profiled, and by when (RFC 3339)."""
+    """The duty to inform the person that their posts were profiled; `due_at` is RFC 3339."""
 
     required: bool
     due_at: str | None
 
 
 class Candidate(Record, frozen=True):
-    """An author worth asking, or worth watching, with the reasons a marketer would send on."""
+    """An author worth asking or watching, with reasons for a marketer."""
 
     key: str
     brand: str

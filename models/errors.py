@@ -1,8 +1,8 @@
-"""The one shape of an error that a person reads."""
+"""The base of every error that a person reads."""
 
 
 class SuperfanError(Exception):
-    """What went wrong, why, and what to do next: three short sentences without a full stop."""
+    """An error with its cause and its fix: three short sentences without a full stop."""
 
     def __init__(self, what: str, why: str, fix: str) -> None:
         super().__init__(f"{what}: {why}. {fix[:1].upper()}{fix[1:]}.")
@@ -16,4 +16,4 @@ class Unavailable(SuperfanError):
 
 
 class UsageError(SuperfanError):
-    """What was asked for cannot be: nothing was begun, and the command exits 2."""
+    """A wrong request: nothing was started, and the command exits with 2."""

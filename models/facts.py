@@ -1,4 +1,4 @@
-"""Facts that travel between agents on the internal topics, each under the key of whom it is about."""
+"""Facts that agents exchange on internal topics, keyed by the author or the handle that they are about."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ class AuthorFact(Record, frozen=True, tag_field="kind"):
 
 
 class CustomerLink(AuthorFact, frozen=True, tag="customer"):
-    """This customer names the author; a null customer takes the link back."""
+    """A customer record names the author; a null customer removes the link."""
 
     customer_id: str
     by_handle: str | None
@@ -27,7 +27,7 @@ class FeedbackGiven(AuthorFact, frozen=True, tag="feedback"):
 
 
 class ErasureAsked(AuthorFact, frozen=True, tag="erasure"):
-    """The author's posts up to `ms` are to be forgotten; `forever`: all to come as well."""
+    """A request to forget the author's posts up to `ms`; with `forever`, all later posts too."""
 
     ms: int
     forever: bool
@@ -38,14 +38,14 @@ class HandleFact(Record, frozen=True, tag_field="kind"):
 
 
 class HandleNamed(HandleFact, frozen=True, tag="customer"):
-    """This customer names the handle; a null customer takes the name back."""
+    """A customer record names the handle; a null customer no longer does."""
 
     customer_id: str
     customer: Customer | None
 
 
 class HandleClaimed(HandleFact, frozen=True, tag="claim"):
-    """This author goes by the handle."""
+    """An author uses the handle."""
 
     author_id: str
 

@@ -1,23 +1,25 @@
-"""Weights from what people decided: a penalised logistic regression in the score's own terms.
+"""Weights learned from feedback: a penalised logistic regression in the terms of the score.
 
 The score is a weighted geometric mean, so its logarithm is a weighted mean of the logarithms of the
-components. The chance of a yes is modelled as
+components. The probability of "accepted" is modelled as
 
     P(accepted) = 1 / (1 + exp(-(b + s * (ln A + sum of w_k ln x_k - c))))
 
-with s > 0, c the mean of the present log score, and the weights w_k renormalised over the known
-components of each author, exactly as `models.scoring` does. Fitted are b, ln s, and for each component
-d_k = ln(w_k / present w_k), by least
+with s > 0 and c the mean of the present log score. The weights w_k are scaled to the known components of
+each author, exactly as in `models.scoring`. Fitted are b, ln s, and d_k = ln(w_k / present w_k) for each
+component, by least
 
-    log-loss + penalty/2 * sum of d_k^2 + (ln s - ln s_0)^2 / 2,     s_0 = 1 / (spread of the log score).
+    log-loss + penalty/2 * sum of d_k^2 + (ln s - ln s_0)^2 / 2
 
-A ridge on log-weights, since a weight matters by its ratio to the others: halving and doubling cost the
-same, the new weights cannot be negative, without evidence they stay as they are, and a weight of 0, which
-somebody chose, stays 0. The prior on s keeps the fit finite where the decisions can be told apart
-perfectly. Solved by Fisher scoring (Gauss-Newton steps, halved until the loss falls).
+with s_0 = 1 / (standard deviation of the log score).
 
-The penalty is chosen by cross-validation. What the report says of the new weights is cross-validated
-around that choice: the penalty is chosen anew within each fold.
+The ridge is on log-weights, since a weight matters by its ratio to the others. So halving and doubling
+cost the same, new weights cannot be negative, and without evidence they stay. A weight of 0, which
+somebody chose, stays 0. The prior on s keeps the fit finite if the decisions can be separated perfectly.
+Solved by Fisher scoring (Gauss-Newton steps, halved until the loss falls).
+
+The penalty is chosen by cross-validation. The reported measures are cross-validated around that choice:
+within each fold the penalty is chosen again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +33,7 @@ import numpy.typing as npt
 from models.scoring import FLOOR
 
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
-"""tried, the strongest first; 1/sqrt(penalty) is how far a log-weight is expected to move"""
+"""penalties to try, the strongest first; 1/sqrt(penalty) is the expected change of a log-weight"""
 FOLDS = 5
 LEAST_DECISIONS = 20
 LEAST_OF_EACH = FOLDS
@@ -49,7 +51,7 @@ class TooLittleFeedback(ValueError):
 
 
 class Decision(NamedTuple):
-    """What somebody decided about an author, and what the score knew of them."""
+    """A decision about an author, and the components of the score at that time."""
 
     key: str
     components: Mapping[str, float | None]
@@ -72,7 +74,7 @@ class Sample:
     """the fold of each row"""
 
     def rows(self, chosen: Flags) -> "Sample":
-        """Some of the rows."""
+        """Return the chosen rows."""
         return Sample(
             self.logs[chosen], self.known[chosen], self.log_a[chosen], self.accepted[chosen],
             self.groups[chosen],
@@ -80,7 +82,7 @@ class Sample:
 
 
 class Fit(NamedTuple):
-    """What a regression found; `weights` sum to 1."""
+    """The result of a regression; `weights` sum to 1."""
 
     weights: Floats
     intercept: float
@@ -90,13 +92,13 @@ class Fit(NamedTuple):
     """the penalised loss at the optimum"""
 
     def log_losses(self, sample: Sample) -> Floats:
-        """-ln of the probability that was given to what was decided, for each row."""
+        """Return -ln of the probability of the actual decision, for each row."""
         lean = self.intercept + self.slope * (log_scores(sample, self.weights) - self.centre)
         return np.logaddexp(0.0, np.where(sample.accepted, -lean, lean))
 
 
 class Measures(NamedTuple):
-    """How well a ranking agrees with decisions. `precision` is the share of yes among the first k."""
+    """The agreement of a ranking with decisions. `precision` is the share of accepted among the first k."""
 
     auc: float
     precision: float
@@ -112,7 +114,7 @@ class FoldResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """New weights, and what can be expected of them."""
+    """New weights, and their measures on decisions that they were not fitted to."""
 
     weights: dict[str, float]
     """sum to 1, four decimals; of every component"""
@@ -123,13 +125,13 @@ class Tuned:
 
     @property
     def gain(self) -> tuple[float, float]:
-        """Mean change in AUC over the folds, and its standard error."""
+        """The mean change in AUC over the folds, and its standard error."""
         changes = np.array([fold.fitted.auc - fold.present.auc for fold in self.folds])
         return float(changes.mean()), float(changes.std(ddof=1) / np.sqrt(len(changes)))
 
 
 def tune(decisions: Sequence[Decision], present: Mapping[str, float]) -> Tuned:
-    """Refit weights to decisions, one for each author, in any order.
+    """Fit new weights to decisions, one for each author, in any order.
 
     `present` has the weight of each component, one of them above 0. Raises `TooLittleFeedback`.
     """
@@ -156,7 +158,7 @@ def tune(decisions: Sequence[Decision], present: Mapping[str, float]) -> Tuned:
 
 
 def sample_of(decisions: Sequence[Decision], names: Sequence[str]) -> Sample:
-    """Arrays of these components. Rows are ordered by key and dealt to folds by a hash of it."""
+    """Build the arrays of these components. A hash of the key orders the rows and assigns the folds."""
     ordered = sorted(decisions, key=lambda decision: blake2b(decision.key.encode()).digest())
     raw = [[decision.components.get(name) for name in names] for decision in ordered]
     known = np.array([[x is not None for x in row] for row in raw], dtype=np.bool_)
@@ -172,12 +174,12 @@ def sample_of(decisions: Sequence[Decision], names: Sequence[str]) -> Sample:
 
 
 def log_scores(sample: Sample, weights: Floats) -> Floats:
-    """ln(score / 100) of each row, weights renormalised over what is known."""
+    """Return ln(score / 100) of each row, with the weights scaled to the known components."""
     return np.asarray(sample.log_a + (_shares(sample, weights) * sample.logs).sum(axis=1))
 
 
 def fit(sample: Sample, present: Floats, penalty: float) -> Fit:
-    """The weights of least penalised loss; `present` are all above 0."""
+    """Find the weights with the least penalised loss; `present` are all above 0."""
     scores = log_scores(sample, present)
     centre = float(scores.mean())
     usual = -float(np.log(max(scores.std(), 0.01)))
@@ -192,8 +194,8 @@ def fit(sample: Sample, present: Floats, penalty: float) -> Fit:
 
     def loss(at: Floats) -> float:
         leans = lean(at)
-        told = np.logaddexp(0.0, leans) - yes * leans
-        return float(told.sum() + (prior * (at - expected) ** 2).sum() / 2)
+        losses = np.logaddexp(0.0, leans) - yes * leans
+        return float(losses.sum() + (prior * (at - expected) ** 2).sum() / 2)
 
     least = loss(found)
     for _ in range(_STEPS):
@@ -211,29 +213,29 @@ def fit(sample: Sample, present: Floats, penalty: float) -> Fit:
             if size < 1e-8:
                 break
         if size < 1e-8:
-            break  # as low as numbers of this size can tell
+            break  # the loss differs by less than a float can show
         found, least = found - size * step, new
     weights = present * np.exp(found[2:])
     return Fit(weights / weights.sum(), float(found[0]), float(np.exp(found[1])), centre, least)
 
 
 def best_penalty(sample: Sample, present: Floats) -> float:
-    """The penalty whose fits foretell the decisions of held-out folds best; of equal ones the strongest."""
-    told = {}
+    """Return the penalty with the least loss on held-out folds; of equal ones the strongest."""
+    losses = {}
     for penalty in PENALTIES:
         total = 0.0
         for group in range(FOLDS):
             out = sample.groups == group
             total += fit(sample.rows(~out), present, penalty).log_losses(sample.rows(out)).sum()
-        told[penalty] = total
-    return min(PENALTIES, key=lambda penalty: told[penalty])
+        losses[penalty] = total
+    return min(PENALTIES, key=lambda penalty: losses[penalty])
 
 
 def measures(sample: Sample, weights: Floats) -> Measures:
-    """How the score with these weights ranks a sample that has decisions of both kinds.
+    """Measure the ranking by these weights on a sample with decisions of both kinds.
 
-    k is the number of accepted, at most 20: what a perfect ranking would put first. Ties count as the
-    mean over their orders.
+    k is the number of accepted, at most 20: a perfect ranking has precision 1. Ties count as the mean over
+    their orders.
     """
     scores = np.round(log_scores(sample, weights), 9)
     yes, no = scores[sample.accepted], scores[~sample.accepted]
@@ -253,7 +255,10 @@ def _shares(sample: Sample, weights: Floats) -> Floats:
 
 
 def _slopes(sample: Sample, present: Floats, at: Floats, leans: Floats) -> Floats:
-    """Derivatives of the lean by b, ln s and each d_k; d/d d_k of a weighted mean is share * (x_k - mean)."""
+    """Return the derivatives of the lean by b, ln s and each d_k, a column each.
+
+    The derivative of a weighted mean by d_k is share * (x_k - mean).
+    """
     shares = _shares(sample, present * np.exp(at[2:]))
     means = (shares * sample.logs).sum(axis=1, keepdims=True)
     by_weight: Floats = np.exp(at[1]) * shares * (sample.logs - means)
@@ -261,7 +266,7 @@ def _slopes(sample: Sample, present: Floats, at: Floats, leans: Floats) -> Float
 
 
 def _regrouped(sample: Sample) -> Sample:
-    """Deal the rows out anew, those of each kind in turn."""
+    """Assign the rows to folds again, those of each kind in turn."""
     groups = np.zeros(len(sample.accepted), dtype=np.int64)
     for kind in (sample.accepted, ~sample.accepted):
         groups[kind] = np.arange(kind.sum()) % FOLDS
@@ -273,7 +278,7 @@ def _logit(share: Any) -> float:
 
 
 def _rounded(names: Sequence[str], weights: Floats) -> dict[str, float]:
-    """Weights with four decimals that still sum to 1: the largest takes what rounding left."""
+    """Round weights to four decimals with the sum 1: the largest one takes the remainder."""
     units = np.round(weights * 10**DECIMALS).astype(int)
     units[weights.argmax()] += 10**DECIMALS - units.sum()
     return {name: int(unit) / 10**DECIMALS for name, unit in zip(names, units, strict=True)}

@@ -1,8 +1,8 @@
-"""How customer records find their authors: by id at once, by handle through whoever goes by it.
+"""The join of customer records with authors: by author id directly, by handle through its claims.
 
-Two small states, each a pure `(state, event) -> facts` like the fold of an author. A customer
-names places (author ids and handles); an author, with each new handle, claims it. Facts are
-keyed by author and may be sent any number of times.
+Two small states, each a pure `(state, event) -> facts` like the fold of an author. A customer record names
+accounts (author ids and handles). An author claims each new handle. Facts are keyed by author and may be
+sent any number of times.
 """
 
 from collections.abc import Collection, Iterable
@@ -26,14 +26,14 @@ from models.times import instant
 
 
 class Addressed(NamedTuple):
-    """A fact and the key it is sent under: that of an author, or that of a handle."""
+    """A fact and the key that it is sent under: an author key or a handle key."""
 
     key: str
     fact: AnyAuthorFact | AnyHandleFact
 
 
-class Place(NamedTuple):
-    """Where a customer can be met."""
+class Account(NamedTuple):
+    """An account that a customer record names, by author id or by handle."""
 
     platform: str
     author_id: str | None
@@ -41,15 +41,15 @@ class Place(NamedTuple):
 
 
 class CustomerState(msgspec.Struct, array_like=True):
-    """The newest record of one customer, and the places it no longer names."""
+    """The newest record of one customer, and the accounts that it no longer names."""
 
     version: int = 0
     customer: Customer | None = None
-    former: tuple[Place, ...] = ()
+    former: tuple[Account, ...] = ()
 
 
 class HandleState(msgspec.Struct, array_like=True):
-    """Who names a handle and who goes by it. A null customer once named it and does no more."""
+    """The customers that name a handle, and the authors that claim it. A null customer no longer names it."""
 
     version: int = 0
     customers: dict[str, Customer | None] = {}
@@ -57,7 +57,7 @@ class HandleState(msgspec.Struct, array_like=True):
 
 
 def handle_key(platform: str, handle: str) -> str:
-    """`platform:@handle`, with the handle in its normal form."""
+    """Return `platform:@handle`, with the handle in its normal form."""
     return f"{platform}:@{normal_handle(handle)}"
 
 
@@ -70,25 +70,26 @@ def parse_handle_key(key: str) -> tuple[str, str]:
 def update_customer(
     state: CustomerState, customer_id: str, customer: Customer | None, offset: int
 ) -> tuple[Addressed, ...]:
-    """Take a newer record, and say everything about the customer again.
+    """Take a newer record, and return every fact about the customer.
 
-    An offset that was seen before changes nothing, but is answered all the same: the first
-    answer may never have been delivered.
+    A replayed offset changes nothing, but its facts are returned again: the first ones may never have been
+    delivered.
     """
     if offset >= state.version:
-        now = _places(customer)
-        known = {*state.former, *_places(state.customer)}
+        now = _accounts(customer)
+        known = {*state.former, *_accounts(state.customer)}
         state.former = tuple(sorted(known - now, key=repr))
         state.customer = customer
         state.version = offset + 1
     named = [
-        _named(place, customer_id, state.customer) for place in sorted(_places(state.customer), key=repr)
+        _named(account, customer_id, state.customer)
+        for account in sorted(_accounts(state.customer), key=repr)
     ]
-    return (*(_named(place, customer_id, None) for place in state.former), *named)
+    return (*(_named(account, customer_id, None) for account in state.former), *named)
 
 
 def update_handle(state: HandleState, key: str, fact: AnyHandleFact, offset: int) -> tuple[Addressed, ...]:
-    """Take one fact about a handle; answer with the links it makes. Replays are answered in full."""
+    """Take one fact about a handle, and return the links it makes. A replay returns all of them."""
     replayed = offset < state.version
     before = (state.customers, state.authors)
     if not replayed:
@@ -115,7 +116,7 @@ def claim_facts(author: str, handles: Iterable[str]) -> tuple[Addressed, ...]:
 
 
 def feedback_fact(value: bytes, brands: Collection[str]) -> Addressed:
-    """The fact behind a record of `feedback`; raises `Rejected`, also for a brand that is not known."""
+    """Read a record of `feedback`; raise `Rejected`, also for an unknown brand."""
     feedback = decode_feedback(value)
     brand, author = parse_candidate_key(feedback.key)
     if brand not in brands:
@@ -124,7 +125,7 @@ def feedback_fact(value: bytes, brands: Collection[str]) -> Addressed:
 
 
 def erasure_fact(value: bytes) -> Addressed:
-    """The fact behind a record of `erasures`; raises `Rejected`."""
+    """Read a record of `erasures`; raise `Rejected`."""
     erasure = decode_erasure(value)
     return Addressed(
         author_key(erasure.platform, erasure.author_id),
@@ -132,18 +133,18 @@ def erasure_fact(value: bytes) -> Addressed:
     )
 
 
-def _places(customer: Customer | None) -> set[Place]:
+def _accounts(customer: Customer | None) -> set[Account]:
     if customer is None:
         return set()
     return {
-        Place(h.platform, h.author_id, None if h.author_id else normal_handle(h.handle or ""))
+        Account(h.platform, h.author_id, None if h.author_id else normal_handle(h.handle or ""))
         for h in customer.handles
     }
 
 
-def _named(place: Place, customer_id: str, customer: Customer | None) -> Addressed:
-    if place.author_id is not None:
+def _named(account: Account, customer_id: str, customer: Customer | None) -> Addressed:
+    if account.author_id is not None:
         link = CustomerLink(customer_id=customer_id, by_handle=None, customer=customer)
-        return Addressed(author_key(place.platform, place.author_id), link)
+        return Addressed(author_key(account.platform, account.author_id), link)
     named = HandleNamed(customer_id=customer_id, customer=customer)
-    return Addressed(handle_key(place.platform, place.handle or ""), named)
+    return Addressed(handle_key(account.platform, account.handle or ""), named)

@@ -1,4 +1,4 @@
-"""From an annotation to one opinion per brand: what `enriched` carries and what is counted."""
+"""One opinion for each brand, made of an annotation: carried by `enriched`, and counted."""
 
 import re
 from collections import defaultdict
@@ -11,19 +11,19 @@ from models.sensitive import is_sensitive
 from models.signals import Signals
 
 QUOTE_LENGTH = (20, 200)
-"""Characters of a post that may be quoted: shorter says nothing, longer is no quote."""
+"""shortest and longest post that may be quoted, in characters"""
 
 CLEARLY = 0.6
-"""probability from which a post that is read as positive may be quoted"""
+"""probability of "positive" from which a post may be quoted"""
 
 _QUOTES_ANOTHER = re.compile(r"""(?<!\w)(?:RT:? +[“"]?@\w|[“"]@\w+: )""")
 """Somebody else's post inside this one, as in `Nice RT @brand: …` and `“@brand: …” wow`."""
 
 
 class Opinion(Record, frozen=True):
-    """What one post says about one brand.
+    """The opinion of one post about one brand.
 
-    `intensity` is 0..255: how far the opinion leans to its side, 255 being P = 1 of one side.
+    `intensity` is 0..255: the distance of P(positive) and P(negative), times 255.
     `evidence` are the words behind ownership and purchase cues, as found. `quotable` says that
     the post may be shown as the author's own words: clear, positive, short, nothing sensitive.
     """
@@ -48,10 +48,10 @@ class EnrichedPost(Record, frozen=True):
 
 
 def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
-    """One opinion for each brand the annotation names, ordered by brand.
+    """Return one opinion for each brand that the annotation names, ordered by brand.
 
-    Several mentions of a brand in one post are one opinion: the mean of their probabilities. Praise in a
-    post that holds somebody else's is ambiguous: nobody can tell whose it is.
+    Several mentions of a brand in one post are one opinion: the mean of their probabilities. Praise is
+    ambiguous in a post that quotes another one: its source is unclear.
     """
     mentions: dict[str, list[Sentiment]] = defaultdict(list)
     for mention in annotation.brands:
@@ -87,7 +87,7 @@ def opinions(post: Post, annotation: Annotation) -> tuple[Opinion, ...]:
 
 
 def mean_of(sentiments: Sequence[Sentiment]) -> Sentiment:
-    """One sentiment of at least one: the mean of their probabilities."""
+    """Return the mean of at least one sentiment."""
     if len(sentiments) == 1:
         return sentiments[0]
     labels: tuple[Label, ...] = ("positive", "neutral", "negative")

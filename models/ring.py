@@ -4,7 +4,7 @@ A ring holds one mark for each post, grouped by UTC day. No counter is stored: c
 from the marks. So a post is counted once or not at all, however often it is delivered.
 
 Adding marks is commutative, associative and idempotent. The same posts give the same ring in any
-order and any number of times, as long as no post arrives later than the ring keeps.
+order and any number of times, unless a post arrives later than the ring keeps.
 """
 
 import struct

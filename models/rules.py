@@ -1,4 +1,4 @@
-"""The settings a judgement depends on: versioned data, no code. `Rules.model_version` names them."""
+"""The settings that a judgement depends on. `Rules.model_version` names them together with the tables."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class _Settings(BaseModel):
 
 
 class Tiers(_Settings):
-    """Size classes by followers, and which of them are wanted."""
+    """Size classes by followers, and the wanted ones."""
 
     preset: Literal["aspire", "hypeauditor", "classic", "statista"] = "aspire"
     wanted: tuple[str, ...] = ("micro",)
@@ -31,33 +31,33 @@ class Tiers(_Settings):
         return self
 
     def of(self, followers: int | None) -> str | None:
-        """The tier of a follower count; null when it is unknown."""
+        """Return the tier of a follower count; None if it is unknown."""
         if followers is None:
             return None
         bounds = TIER_PRESETS[self.preset]
         return next(name for name, (_, below) in bounds.items() if below is None or followers < below)
 
     def wanted_bounds(self) -> tuple[tuple[int, int | None], ...]:
-        """Followers from (included) up to (excluded) of each wanted tier."""
+        """Return the bounds of each wanted tier: followers from (included) to (excluded)."""
         return tuple(TIER_PRESETS[self.preset][name] for name in self.wanted)
 
 
 class Customers(_Settings):
-    """How sure it must be that a candidate is a customer."""
+    """The customer label that a candidate needs at least."""
 
     require: CustomerLabel = "likely"
 
 
 class Retention(_Settings):
-    """How far the counters reach back, and whether days pass without posts."""
+    """The length of the window, and the ticks that let days pass without posts."""
 
     keep_days: int = Field(default=90, ge=90, le=366)
-    """days that are counted together, up to the newest with a post"""
+    """length of the window, which ends on the newest day with a post"""
     tick: Literal["daily", "never"] = "daily"
 
 
 class Weights(_Settings):
-    """Weight of each component; renormalised over the ones that are known."""
+    """Weight of each component; scaled to the known ones."""
 
     enthusiasm: float = Field(default=0.34, ge=0)
     volume: float = Field(default=0.16, ge=0)
@@ -76,7 +76,7 @@ class Weights(_Settings):
 
 
 class Thresholds(_Settings):
-    """When an author becomes a candidate, and when no longer. Scores are 0..100, days are event days."""
+    """Thresholds for becoming a candidate and for leaving. Scores are 0..100, days are days of posts."""
 
     enter_score: float = 55
     enter_days: int = Field(default=2, ge=1)
@@ -95,7 +95,7 @@ class Thresholds(_Settings):
 
 
 class Rules(_Settings):
-    """Everything the decision reads besides the profile itself."""
+    """Everything that the decision reads besides the profile."""
 
     brands: Catalogue
     tiers: Tiers = Tiers()
@@ -109,14 +109,16 @@ class Rules(_Settings):
     """platform -> address with `{id}`, for posts that come without one"""
 
     def niche_of(self, brand: str) -> tuple[str, ...]:
-        """What a brand is about; nothing for one that is not in the catalogue."""
+        """Return the niches of a brand; none for one that is not in the catalogue."""
         return next((b.niche for b in self.brands if b.name == brand), ())
 
     @property
     def model_version(self) -> str:
-        """Names the code's version, the tables and the settings that judge: with equal versions, equal
-        opinions and facts are judged alike. By what names a brand is found, and who is employed there, are
-        no rules."""
+        """Version of the code, the tables and the settings that judge.
+
+        With equal versions, equal opinions and facts are judged alike. Names by which a brand is found, and
+        its employees, are not part of it.
+        """
         found_by = {"aliases", "hashtags", "products", "employees"}
         judged = self.model_dump_json(
             exclude={"brands": {"__all__": found_by}, "profile_urls": True, "post_urls": True}

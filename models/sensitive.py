@@ -1,7 +1,7 @@
-"""Which texts touch health, religion, politics or sexuality: never to be shown as somebody's words.
+"""Detection of texts about health, religion, politics or sexuality. Such texts are never quoted.
 
-The words are data, `tables/sensitive.toml`. They are found by spelling, so what is said between the
-lines is not, and some harmless posts are held back.
+The words are data, in `tables/sensitive.toml`. They are found by spelling: allusions are missed, and some
+harmless posts are not quoted.
 """
 
 import re
@@ -22,7 +22,7 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def is_sensitive(text: str) -> bool:
-    """Whether a word of the table stands in the text, also inside a hashtag like `#VoteForHope`."""
+    """Return true if the text has a word of the table, also inside a hashtag like `#VoteForHope`."""
     wholes = _LETTERS.findall(text)
     apart = [part for whole in wholes for part in (_HUMP.split(whole) if _is_humped(whole) else (whole,))]
     words = {word.lower() for word in (*wholes, *apart)}

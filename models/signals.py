@@ -1,19 +1,15 @@
-"""What the text pipeline says of a post besides its annotation, and of what its author says of themselves.
-
-No words of the bio are kept: only what they show.
-"""
+"""Signals that the text pipeline finds in a post and in its author's bio. The text of the bio is not kept."""
 
 from typing import Literal
 
 from models.record import Record
 
 Trade = Literal["selling", "staff"]
-"""A post that sells, or that speaks for the company: nobody's praise as a customer."""
+"""A post that sells, or that speaks for the company. It is not praise by a customer."""
 
 
 class BioSignals(Record, frozen=True):
-    """What a bio shows. `employers` are those brands of the catalogue, and those competitors of theirs, that
-    it names as where the author works."""
+    """Signals of a bio. `employers` are brands of the catalogue, or their competitors, named as employers."""
 
     themes: tuple[str, ...] = ()
     employers: tuple[str, ...] = ()
@@ -21,9 +17,10 @@ class BioSignals(Record, frozen=True):
 
 
 class Signals(Record, frozen=True):
-    """Of one post. `fingerprint` is a SimHash of 16 hexadecimal digits, empty for a few words only.
+    """Signals of one post.
 
-    `themes` are niches its hashtags name; `bio` is null when the author's bio is not known.
+    `fingerprint` is a SimHash of 16 hexadecimal digits, empty for a very short text. `themes` are the niches
+    that hashtags name. `bio` is null when the author's bio is unknown.
     """
 
     fingerprint: str = ""

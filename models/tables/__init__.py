@@ -1,4 +1,4 @@
-"""The bundled tables a judgement rests on: size classes, usual prices and reactions, niches.
+"""The bundled tables that a judgement uses: size classes, usual prices and reactions, niches.
 
 Each is a file with its sources and years, read once. `DIGEST` names their contents and is part of
 `Rules.model_version`: a changed figure changes the version of every candidate.
@@ -18,7 +18,7 @@ class Rate(NamedTuple):
 
     rate: float
     year: int
-    """of the posts that were counted"""
+    """year of the posts that were counted"""
     source: str
 
 
