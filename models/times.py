@@ -61,4 +61,7 @@ def iso_day(day: int) -> str:
 
 def day_from_iso(text: str) -> int:
     """Return the day that `iso_day` wrote; raises `ValueError` for other text."""
-    return date.fromisoformat(text).toordinal() - date(1970, 1, 1).toordinal()
+    found = date.fromisoformat(text)
+    if found.isoformat() != text:  # Python also reads 20261130, 2026-W48-1 and some longer digits
+        raise ValueError(f"{text!r} is not YYYY-MM-DD")
+    return found.toordinal() - date(1970, 1, 1).toordinal()
