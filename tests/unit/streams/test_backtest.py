@@ -186,10 +186,10 @@ def test_a_comparison_reads_each_post_once_unless_it_must(
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ('[[brands]]\nname = "Bolt"', "differ in brands: every post is read twice"),
+        ('[[brands]]\nname = "Bolt"', "differ in brands: every post is analysed twice"),
         ('[sources.web]\nlawful_basis = "a test"', "differ in sources"),
         ("[thresholds]\nenter_score = 20", ""),
-        ("", "judge alike"),
+        ("", "decide the same"),
     ],
 )
 def test_what_makes_a_comparison_long_or_empty_is_said_beforehand(
