@@ -66,8 +66,7 @@ def steps_of(changes: Sequence[Change], *, postgres: bool) -> list[Step]:
     for kind in (Profile, Candidate):
         table = table_of(kind)
         puts, deletes = _settled([change for change in changes if _kind(change) is kind])
-        gone = table.c.key.in_(sa.bindparam("gone", expanding=True))
-        delete, upsert = sa.delete(table).where(gone).returning(table.c.key), _upsert(table, postgres)
+        delete, upsert = _delete(table), _upsert(table, postgres)
         for key in sorted(puts.keys() | deletes):
             if key in deletes:
                 _add(steps, delete, {"gone": key})
@@ -138,6 +137,13 @@ def resume(
             connection.execute(insert.on_conflict_do_nothing().returning(POSITIONS.c.topic), begin).all()
         found |= {(kind, number): stored.get(number, 0) for other, number in wanted if other is kind}
     return found
+
+
+def _delete(table: sa.Table) -> sa.UpdateBase:
+    # PostgreSQL deletes in the order of its plan, so the rows are locked first, in the order of all writers.
+    named = table.c.key.in_(sa.bindparam("gone", expanding=True))
+    locked = sa.select(table.c.key).where(named).order_by(table.c.key).with_for_update()
+    return sa.delete(table).where(table.c.key.in_(locked)).returning(table.c.key)
 
 
 def _upsert(table: sa.Table, postgres: bool) -> sa.UpdateBase:
