@@ -16,6 +16,7 @@ from streams.roles import ROLES, Role
 from streams.settings import Settings
 
 MAX_POLL = 1000
+METADATA_SECONDS = 30
 
 
 def application(
@@ -55,6 +56,8 @@ def application(
         broker_request_timeout=max(60.0, 2 * worker.session_timeout),
         broker_max_poll_records=MAX_POLL,
         consumer_auto_offset_reset="earliest",
+        # How long a topic that was deleted and made anew may go unnoticed; the library waits for 5 minutes.
+        consumer_metadata_max_age_ms=METADATA_SECONDS * 1000,
         consumer_max_fetch_size=topics.MAX_RECORD_BYTES,
         producer_acks=-1,
         producer_linger=0.005,

@@ -16,7 +16,6 @@ from rich.progress import (
 )
 
 from streams.commands.options import talk
-from streams.sources.lines import Files
 
 
 @contextmanager
@@ -37,6 +36,8 @@ def counting(title: str, total: int | None = None) -> Iterator[Callable[[int], N
 @contextmanager
 def reading(title: str, files: Sequence[Path]) -> Iterator[Callable[[int, int], None]]:
     """Show how much of the files is read; yield a function of the posts done since, and the bytes read."""
+    from streams.sources.lines import Files
+
     with Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -27,16 +26,13 @@ CODECS = ("gzip", "snappy", "lz4", "zstd")
 PADDING = "an evening in the kitchen, " * 100
 
 
-@pytest.fixture(scope="module")
-def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+@pytest.fixture
+def settings(own_broker: Broker, tmp_path: Path) -> Settings:
     """All topics on a broker, the store beside them."""
-    folder = tmp_path_factory.mktemp("codecs")
-    made = settings_for(broker, f"sqlite:///{folder}/store.db")
+    made = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db")
     with admin.admin_client(made) as client:
         admin.apply(client, made)
-    yield made
-    with admin.admin_client(made) as client:
-        client.delete_topics([topic.name for topic in topics.TOPICS])
+    return made
 
 
 def compress(settings: Settings, codec: str) -> None:

@@ -203,7 +203,7 @@ def test_a_worker_killed_in_the_middle_of_a_tick_leaves_the_same_result(
         admin.apply(client, settings)
     authors = 3000
     feed_keyed(settings, "enriched", [enriched(n, n % authors) for n in range(2 * authors)])
-    for number in range(20, 28):  # another day, where the worker was done before it was killed
+    for number in range(21, 29):  # another day, where the worker was done before it was killed
         day = f"2015-02-{number}"
         if 0 < killed_after_tick(settings, day, tmp_path / f"{day}.log") < authors:
             break

@@ -13,7 +13,7 @@ from models.store import Store
 from streams import topics
 from streams.broker import admin
 from streams.broker.clients import group_less_consumer
-from streams.broker.embedded import Broker
+from streams.broker.embedded import Broker, embedded_broker
 from streams.broker.rebuild import Rebuild
 from streams.ops.health import Finding, diagnose
 from streams.ops.store_copy import REBUILD, RESTART
@@ -29,18 +29,17 @@ GONE = "United/x:gone"
 
 
 @pytest.fixture(scope="module")
-def settings(broker: Broker, server: PostgreSQL) -> Iterator[Settings]:
+def settings(server: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Profiles and candidates on a broker, some of them replaced or deleted, and an empty store."""
-    made = settings_for(broker, server.new_database())
-    with admin.admin_client(made) as client:
-        admin.apply(client, made)
-    feed_profiles(made, 1, [*KEYS, GONE])
-    feed_profiles(made, 2, KEYS[::2])
-    for topic in (topics.PROFILES, topics.CANDIDATES):
-        feed_keyed(made, topic, [(GONE.encode(), None)])
-    yield made
-    with admin.admin_client(made) as client:
-        client.delete_topics([topic.name for topic in topics.TOPICS])
+    with embedded_broker(tmp_path_factory.mktemp("broker")) as broker:
+        made = settings_for(broker, server.new_database())
+        with admin.admin_client(made) as client:
+            admin.apply(client, made)
+        feed_profiles(made, 1, [*KEYS, GONE])
+        feed_profiles(made, 2, KEYS[::2])
+        for topic in (topics.PROFILES, topics.CANDIDATES):
+            feed_keyed(made, topic, [(GONE.encode(), None)])
+        yield made
 
 
 def feed_profiles(settings: Settings, revision: int, keys: list[str]) -> None:
