@@ -1,7 +1,7 @@
-"""How keyed state is stored: one format byte, the version, then MessagePack.
+"""The stored form of keyed state: one format byte, the version, then MessagePack.
 
-The version stands in front in fixed width so that recovery can keep the newer of two values
-without decoding them. Corrupt state raises: it is our own, and must crash loudly.
+The version comes first, in fixed width: recovery keeps the newer of two values without decoding them.
+Damaged state raises an error, since it is our own and must stop the worker.
 """
 
 import struct
@@ -15,33 +15,33 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 class CorruptState(Exception):
-    """A stored value that this code did not write, or that was damaged since."""
+    """A stored value that is damaged, or was written by other code."""
 
 
 class Versioned(Protocol):
-    """A state that knows how new it is."""
+    """A state with a version."""
 
     @property
     def version(self) -> int:
-        """Grows with every change."""
+        """A number that grows with every change."""
 
 
 S = TypeVar("S", bound=Versioned)
 
 
 class Codec(Generic[S]):
-    """Packs and unpacks states of one type; `unpack(None)` is the state of a key never seen."""
+    """Packs and unpacks states of one type; `unpack(None)` returns the state of an unknown key."""
 
     def __init__(self, kind: type[S]) -> None:
         self._kind = kind
         self._decoder = msgspec.msgpack.Decoder(kind)
 
     def pack(self, state: S) -> bytes:
-        """The stored form of a state."""
+        """Return the stored form of a state."""
         return _HEAD.pack(FORMAT, state.version) + _encoder.encode(state)
 
     def unpack(self, value: bytes | None) -> S:
-        """The state of a stored value; raises `CorruptState`."""
+        """Return the state of a stored value; raise `CorruptState` if it is damaged."""
         if value is None:
             return self._kind()
         version_of(value)
@@ -52,7 +52,7 @@ class Codec(Generic[S]):
 
 
 def version_of(value: bytes) -> int:
-    """The version of a stored value, without decoding it; raises `CorruptState`."""
+    """Return the version of a stored value without decoding it; raise `CorruptState` if it has none."""
     if len(value) < _HEAD.size:
         raise CorruptState(f"a state of {len(value)} bytes is too short")
     fmt, version = _HEAD.unpack_from(value)

@@ -1,4 +1,4 @@
-"""What of an `EnrichedPost` is counted: read from `enriched` without decoding the rest."""
+"""The counted part of an `EnrichedPost`, read from `enriched` without decoding the rest."""
 
 import msgspec
 
@@ -49,7 +49,7 @@ _decoder = msgspec.json.Decoder(_Enriched)
 
 
 def counted_post(value: bytes) -> tuple[str, str, CountedPost]:
-    """`(platform, author id, post)` of a record of `enriched`; raises `Rejected`."""
+    """Return (platform, author id, post) of a record of `enriched`; raise `Rejected` if it is unusable."""
     enriched = decode_json(_decoder, value)
     post, signals = enriched.post, enriched.signals
     check_count("author.followers", post.author.followers)
@@ -85,9 +85,9 @@ def counted_post(value: bytes) -> tuple[str, str, CountedPost]:
 
 
 def _reactions(post: _Post) -> int | None:
-    """Likes, comments and shares; None when not even likes are known.
+    """Return the sum of likes, comments and shares; None if likes are unknown.
 
-    Nor for an answer, or a post that begins with a handle: it is not shown to the followers.
+    Answers and posts that begin with a handle give None: platforms do not show them to followers.
     """
     metrics = post.metrics
     if metrics is None or metrics.likes is None or post.reply_to is not None or post.text.startswith("@"):

@@ -1,4 +1,4 @@
-"""The base of every record that travels on a topic, and how one is written and read as JSON."""
+"""The base of every record that travels on a topic, and its form as JSON."""
 
 from typing import Any, TypeVar
 
@@ -15,5 +15,5 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(record: Any) -> bytes:
-    """One record as compact UTF-8 JSON. Equal records give equal bytes: fields keep their class's order."""
+    """Return a record as compact UTF-8 JSON. Equal records give equal bytes."""
     return _encoder.encode(record)

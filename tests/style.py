@@ -50,7 +50,7 @@ RETIRED = {
         "flaw": r"(?<![a-z])flaw(s|ed)?(?![a-z])",
         "mend": r"(?<![a-z])mend(s|ed|ing)?(?![a-z])",
         "side by side": r"side.by.side",
-        "silence": r"(?<![a-z])silen(ce|t)(?![a-z])",
+        "silence": r"(?<![a-z\"])silen(ce|t)(?![a-z\"])",
         "beat": r"(?<![a-z])beats?(?![a-z])",
         "place": r"\bplace of (a|the) (post|partition|record|word|quote)s?\b|(?-i:\bPlace\b)|\bplaces\b",
         "what passes": r"\bwhat (passes|does not pass)\b",

@@ -1,4 +1,4 @@
-"""Sends dead letters back to where they came from, once what they were rejected for is mended."""
+"""Replay of dead letters: send rejected records to their topics again once the cause is fixed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -17,15 +17,15 @@ from streams.broker.reading import decode_dead_letter, records
 from streams.settings import Settings
 
 CHUNK = 500
-"""records that are confirmed at a time"""
+"""records that are confirmed together"""
 
 
 class ReplayError(SuperfanError):
-    """A dead letter that cannot be used yet, where that ends the replay."""
+    """A dead letter that would be rejected again; it ends the replay."""
 
 
 class Outcome(StrEnum):
-    """What becomes of a dead letter."""
+    """The result of replaying a dead letter."""
 
     SENT = "sent"
     REFUSED = "refused"
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class Replayed(NamedTuple):
-    """A row for people: where the record had been, why it was rejected, what becomes of it, and why."""
+    """A row for people: position of the record, reason of its rejection, result of the replay."""
 
     topic: str
     partition: int
@@ -57,12 +57,12 @@ def replay(
     skip: bool = False,
     dry_run: bool = False,
 ) -> Iterator[Replayed]:
-    """Send the records of dead letters again, unchanged, each once, in the order they had by key; at most
-    `limit` of them. Yields what became of each, when the broker has confirmed it.
+    """Send the records of at most `limit` dead letters again, unchanged, each once, in their order by key.
 
-    A record that today's code and settings would reject again is not sent: it ends the replay with
-    `ReplayError`, or with `skip` is left out. Neither is one of a compacted topic that a later record of its
-    key has replaced. A `dry_run` sends nothing, and looks at all. Posts that were sent before count once.
+    Yield a row for each when the broker has confirmed it. A record that would be rejected again is not
+    sent: it ends the replay with `ReplayError`, or with `skip` is left out. A record of a compacted topic
+    is not sent either if a later one of its key is there. A `dry_run` sends nothing and checks all.
+    Posts count once, however often they are sent.
     """
     done: list[Replayed] = []
     futures: list[Any] = []
@@ -91,20 +91,20 @@ def replay(
         raise ReplayError(
             f"The record {refused.topic}/{refused.partition}/{refused.offset} would be rejected again",
             refused.detail or refused.reason,
-            "mend what rejects it, or go past such records with --policy skip; those before it were sent",
+            "fix the cause, or leave such records out with --policy skip; those before it were sent",
         )
 
 
 def _judged(settings: Settings, reason: str | None) -> Iterator[_Judged]:
-    """Every dead letter of the reason, or of any; one that is there several times, once."""
+    """Yield each dead letter once, with the result of its replay; `reason` selects some."""
     refuse, superseded = _checks(settings), _superseded(settings)
     seen: set[tuple[str, int, int]] = set()
     for record in records(settings, topics.DEAD_LETTERS):
         letter = decode_dead_letter(record.value)
-        place = (letter.topic, letter.partition, letter.offset)
-        if place in seen or reason not in {None, letter.reason}:
+        position = (letter.topic, letter.partition, letter.offset)
+        if position in seen or reason not in {None, letter.reason}:
             continue
-        seen.add(place)
+        seen.add(position)
         value, outcome, detail = None, Outcome.SENT, None
         try:
             value = value_of(letter)
@@ -114,11 +114,11 @@ def _judged(settings: Settings, reason: str | None) -> Iterator[_Judged]:
         else:
             if superseded(letter, record.key):
                 outcome, detail = Outcome.SUPERSEDED, "a later record of the same key is there"
-        yield _Judged(Replayed(*place, letter.reason, outcome, detail), record.key, value)
+        yield _Judged(Replayed(*position, letter.reason, outcome, detail), record.key, value)
 
 
 def _checks(settings: Settings) -> Callable[[str, bytes | None, bytes | None], None]:
-    """A function that raises `Rejected` for a record that the workers would reject if it came now."""
+    """Return a function that raises `Rejected` for a record that the workers would reject now."""
     brands = {brand.name for brand in settings.brands}
 
     def refuse(topic: str, key: bytes | None, value: bytes | None) -> None:
@@ -137,7 +137,7 @@ def _checks(settings: Settings) -> Callable[[str, bytes | None, bytes | None], N
 
 
 def _superseded(settings: Settings) -> Callable[[DeadLetter, bytes | None], bool]:
-    """Tells whether a later record of the same key is on a compacted topic: the last one counts there."""
+    """Return a test for records of compacted topics that a later record of the same key has replaced."""
     last: dict[str, dict[bytes | None, int]] = {}
 
     def superseded(letter: DeadLetter, key: bytes | None) -> bool:

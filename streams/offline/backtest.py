@@ -61,7 +61,7 @@ class RecordCounts:
     late: int = 0
     dropped: Counter[DropReason] = field(default_factory=Counter)
     rejected: Counter[tuple[str, Reason]] = field(default_factory=Counter)
-    """by the topic on which the record would have come, and why"""
+    """by topic of the record and reason"""
     customers: int = 0
     feedback: int = 0
     erasures: int = 0
@@ -72,7 +72,7 @@ class RecordCounts:
         return self.rejected.total()
 
     def __str__(self) -> str:
-        """What became of the records, in a sentence, with the reasons of those that do not count."""
+        """Return a sentence that counts the records, with reasons for those that do not count."""
         dropped = {_DROPPED[reason]: count for reason, count in self.dropped.items()}
         rejected = {f"{reason} in {topic}": count for (topic, reason), count in self.rejected.most_common()}
         return (
@@ -123,21 +123,21 @@ class Backtest:
                 self.apply(result.author, post)
 
     def customers(self, values: Iterable[bytes]) -> None:
-        """Take note of customer records."""
+        """Read customer records."""
         self.counts.customers += self._take(topics.CUSTOMERS, values, self._customer)
 
     def feedback(self, values: Iterable[bytes], brands: Collection[str]) -> None:
-        """Take note of what marketers decided."""
+        """Read decisions of marketers."""
         self.counts.feedback += self._take(
             topics.FEEDBACK, values, lambda value: (feedback_fact(value, brands),)
         )
 
     def erasures(self, values: Iterable[bytes]) -> None:
-        """Forget authors."""
+        """Erase authors."""
         self.counts.erasures += self._take(topics.ERASURES, values, lambda value: (erasure_fact(value),))
 
     def tick(self, day: int) -> None:
-        """A day has begun: for every author, those who are not seen yet included."""
+        """Start a day for every author, including authors who appear later."""
         for author in list(self._authors):
             self.apply(author, Tick(day))
             if self.fold.spent(_codec.unpack(self._authors[author])):
@@ -145,23 +145,23 @@ class Backtest:
         self._today = max(self._today, day)
 
     def profiles(self) -> Iterator[tuple[Profile, Candidate | None]]:
-        """Each profile, with its candidate if there is one, ordered by author, then brand."""
+        """Yield each profile with its candidate or None, ordered by author, then brand."""
         for author in sorted(self._authors):
             yield from self.fold.current(author, _codec.unpack(self._authors[author]))
 
     def keys(self) -> Iterator[tuple[str, str]]:
-        """(author, brand) of everything that is counted."""
+        """Yield (author, brand) of everything that is counted."""
         for author, packed in self._authors.items():
             for brand in _codec.unpack(packed).rings:
                 yield author, brand
 
     def judge(self, author: str, brand: str) -> Judge:
-        """Judges an author by any rules about these brands."""
+        """Return a function that judges an author by any rules about these brands."""
         state = _codec.unpack(self._authors.get(author))
         return partial(self.fold.verdict, author, brand, state)
 
     def _take(self, topic: str, values: Iterable[bytes], read: Callable[[bytes], Iterable[Addressed]]) -> int:
-        """Send the facts behind records on; returns how many were usable."""
+        """Apply the facts in records; return the number of usable records."""
         usable = 0
         for number, value in enumerate(values):
             try:
@@ -207,7 +207,7 @@ class Backtest:
 
 
 def read_posts(tests: Sequence[Backtest], files: Files, advance: Advance = lambda *_: None) -> None:
-    """Let each of these backtests count the posts; those that share an enricher have them read once."""
+    """Count the posts in each of these backtests; backtests that share an enricher annotate them once."""
     for batch in batched(enumerate(files), BATCH):
         read: dict[int, list[Result]] = {}
         for test in tests:
@@ -232,16 +232,23 @@ def run(
 ) -> RecordCounts:
     """Read the files, write `profiles.jsonl`, `candidates.jsonl`, `dead-letters.jsonl` into `out`.
 
-    With `other` settings the same records are judged by these, too, and `comparison.jsonl` has a
-    `Difference` for each author and brand that they judge differently; all else is of `settings`.
-    `tick` judges as of that day (`YYYY-MM-DD`). Records are ordered by author, then brand; the
-    same files and settings give the same bytes, but for the time of the run in dead letters. Raises
-    `FileError`.
+    Records are ordered by author, then brand. The same files and settings give the same bytes, except for
+    the time of the run in dead letters.
+
+    Args:
+        tick: the day (`YYYY-MM-DD`) as of which authors are judged.
+        other: settings to compare with. `comparison.jsonl` then holds a `Difference` for each author and
+            brand that they judge differently. All other files are those of `settings`.
+
+    Raises:
+        FileError: if a file cannot be read or written.
     """
     try:
         day = None if tick is None else day_from_iso(tick)
     except ValueError:
-        raise FileError(f"--tick {tick} is no day", "it cannot be read", "write it as YYYY-MM-DD") from None
+        raise FileError(
+            f"--tick {tick} is not a day", "it cannot be read", "write it as YYYY-MM-DD"
+        ) from None
     _make_folder(out)
     now = clock.now_ms()
     with (out / "dead-letters.jsonl").open("wb") as rejected:
@@ -268,16 +275,20 @@ def run(
                 each.erasures(lines.read(erasures))
             if day is not None:
                 each.tick(day)
-    with (out / "profiles.jsonl").open("wb") as kept, (out / "candidates.jsonl").open("wb") as wanted:
-        for profile, candidate in test.profiles():
-            kept.write(encode(profile) + b"\n")
-            if candidate is not None:
-                wanted.write(encode(candidate) + b"\n")
+    _write_results(test, out)
     if other is not None:
         with (out / "comparison.jsonl").open("wb") as compared:
             for difference in differences(test, tests[-1], Comparison(settings.rules, other.rules, apart)):
                 compared.write(encode(difference) + b"\n")
     return test.counts
+
+
+def _write_results(test: Backtest, out: Path) -> None:
+    with (out / "profiles.jsonl").open("wb") as kept, (out / "candidates.jsonl").open("wb") as wanted:
+        for profile, candidate in test.profiles():
+            kept.write(encode(profile) + b"\n")
+            if candidate is not None:
+                wanted.write(encode(candidate) + b"\n")
 
 
 def _make_folder(out: Path) -> None:
@@ -290,7 +301,7 @@ def _make_folder(out: Path) -> None:
 
 
 def differences(one: Backtest, other: Backtest, rules: Comparison) -> Iterator[Difference]:
-    """Where two backtests of the same records, or two rules on one backtest, disagree."""
+    """Yield the differences of two backtests of the same records, or of two rules on one backtest."""
     for author, brand in sorted({*one.keys(), *other.keys()}):
         key = candidate_key(brand, author)
         difference = rules.contrast(key, one.judge(author, brand), other.judge(author, brand))

@@ -1,4 +1,4 @@
-"""Files of records: JSON Lines, plain or gzipped, and which topic each line belongs to."""
+"""Files of records: JSON Lines, plain or gzipped, and the topic of each line."""
 
 import codecs
 import gzip
@@ -20,9 +20,9 @@ from streams import topics
 
 KIND_TOPICS = {"mention": topics.MENTIONS, "comment": topics.COMMENTS, "hashtag": topics.HASHTAGS}
 DEFAULT_TOPIC = topics.MENTIONS
-"""Where a line goes whose shape is not known: the enrich role rejects it, with a reason."""
+"""topic of a line of unknown shape; the enrich role rejects it with a reason"""
 AT_ONCE = 1 << 16
-"""bytes that are taken at a time where nobody waits for more: as many as a pipe holds"""
+"""bytes read at a time from an input that may still grow: the capacity of a pipe"""
 Cut = TypeVar("Cut")
 
 
@@ -31,7 +31,7 @@ class FileError(SuperfanError):
 
 
 class Routed(NamedTuple):
-    """Where a line is sent, under which key, and (if it says so) when it happened."""
+    """The topic and key of a line, and the time of its record if it has one."""
 
     topic: str
     key: bytes | None
@@ -43,7 +43,7 @@ class _Author(Record, frozen=True):
 
 
 class _Shape(Record, frozen=True):
-    """The fields that tell records apart."""
+    """The fields that distinguish kinds of records."""
 
     kind: str | None = None
     platform: str | None = None
@@ -60,7 +60,7 @@ _decoder = msgspec.json.Decoder(_Shape)
 
 
 def route(line: bytes, topic: str | None = None) -> Routed:
-    """The topic and key of a line, by its shape; `topic` overrides the former. Never raises."""
+    """Return the topic and key of a line by its shape. `topic` overrides the topic. Never raises."""
     try:
         shape = decode_json(_decoder, line)
     except Rejected:
@@ -84,8 +84,9 @@ def _key(text: str) -> bytes:
 
 
 class Files:
-    """The lines of several files (`-` is standard input), without their ends; empty ones only if asked for.
-    The mark with which some programs begin a file of UTF-8 is no part of its first line.
+    """The lines of several files, stripped; `-` is standard input. Empty lines are left out by default.
+
+    A byte-order mark (BOM) at the start of a file is removed.
 
     Iterating raises `FileError` for a file that cannot be read, a broken gzip included.
     """
@@ -99,19 +100,19 @@ class Files:
 
     @property
     def size(self) -> int | None:
-        """Bytes of all files as they are on disk; null when that cannot be known beforehand."""
+        """Bytes of all files on disk; None if one of them is not a regular file."""
         return sum(path.stat().st_size for path in self._paths) if self._on_disk else None
 
     @property
     def position(self) -> int:
-        """How many of these bytes were read; of a gzipped file, compressed ones."""
+        """Bytes read so far, of `size`: compressed bytes for a gzipped file."""
         return self._behind + (self._open.tell() if self._open is not None and self._on_disk else 0)
 
     def __iter__(self) -> Iterator[bytes]:
         return itertools.chain.from_iterable(self._read(path, self._stripped) for path in self._paths)
 
     def at_hand(self) -> Iterator[list[bytes]]:
-        """The same lines, as many at a time as are there: none that has come waits for one that has not."""
+        """Yield the lines in lists as they arrive: no line waits for a later one."""
         return itertools.chain.from_iterable(self._read(path, self._at_hand) for path in self._paths)
 
     def _read(self, path: Path, cut: Callable[[BufferedIOBase], Iterator[Cut]]) -> Iterator[Cut]:
@@ -145,7 +146,7 @@ class Files:
 
 
 def _as_they_come(file: BufferedIOBase) -> Iterator[list[bytes]]:
-    begun: list[bytes] = []  # pieces of a line whose end has not come: put together once, however many
+    begun: list[bytes] = []  # pieces of an unfinished line; joined once
     while piece := file.read1(AT_ONCE):
         *ended, rest = piece.split(b"\n")
         if ended:
@@ -157,5 +158,5 @@ def _as_they_come(file: BufferedIOBase) -> Iterator[list[bytes]]:
 
 
 def read(path: Path) -> Iterator[bytes]:
-    """The lines of one file, as `Files` gives them."""
+    """Return the lines of one file, see `Files`."""
     return iter(Files([path]))
