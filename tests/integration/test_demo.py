@@ -38,5 +38,5 @@ def test_make_demo_ends_by_itself_with_the_board_of_the_backtest(tmp_path: Path,
     for name, records in found.items():
         assert differences(records, written(yardstick, name)) == []
     page = report.read_text()
-    assert "Who to ask, and why" in page
+    assert "People worth asking, and why" in page
     assert not re.search(r"(?:\bsrc=|<link|@import|url\()", page), "the page loads nothing from elsewhere"

@@ -69,7 +69,8 @@ def lines(running: WorkerProcess) -> list[dict[str, Any]]:
 def test_logs_hold_positions_and_hashed_authors_and_no_text(own_broker: Broker, tmp_path: Path) -> None:
     """Each line is one JSON object with the position of its record. None has a text, handle, id or key.
 
-    The worker sees hostile posts, rejected records, a killed text process and a crash.
+    The worker sees hostile posts, rejected records, a killed text process, a step that fails and a state
+    that cannot be read.
     """
     settings = settings_for(own_broker, f"sqlite:///{tmp_path}/store.db", topics={"partitions": 2})
     with admin.admin_client(settings) as client:
@@ -91,13 +92,17 @@ def test_logs_hold_positions_and_hashed_authors_and_no_text(own_broker: Broker, 
         feed(settings, [post(n) for n in range(100, 200)])
         wait_until_done(settings, running)
         feed_keyed(settings, topics.AUTHOR_FACTS, [(key, json.dumps({"kind": HOSTILE}).encode())])
-        assert running.process.wait(60) == 1
+        wait_until_done(settings, running)
+        assert running.terminate() == 0
+    feed_keyed(settings, topics.changelog("authors"), [(key, HOSTILE.encode())])
+    with worker(settings, tmp_path / "stopped.log", **options) as stopped:
+        assert stopped.process.wait(STUCK) == 1
 
     met = [record.value for record in records(settings, topics.DEAD_LETTERS)]
     assert len(met) >= 4 * len(bad()) + 2
     assert all(MARK.encode() in value for value in met), "what was sent was not what the worker met"
-    said = lines(running)
-    assert MARK.encode() not in running.log.read_bytes()
+    said = [*lines(running), *lines(stopped)]
+    assert MARK.encode() not in running.log.read_bytes() + stopped.log.read_bytes()
     assert all({"time", "level", "logger", "message", "role"} <= line.keys() for line in said)
     assert {line["role"] for line in said} == {"all", *Role}
 
@@ -107,11 +112,10 @@ def test_logs_hold_positions_and_hashed_authors_and_no_text(own_broker: Broker, 
     assert all({"topic", "partition", "offset", "reason", "count"} <= line.keys() for line in rejected)
     assert {line["author"] for line in rejected if line["topic"] in {"enriched", "profiles"}} == {hashed}
     assert any("text pipeline died" in line["message"] for line in said)
-    (crash,) = (line for line in said if line["message"] == "A record could not be processed")
-    assert (crash["role"], crash["topic"], crash["offset"]) == ("profile", topics.AUTHOR_FACTS, 0)
-    assert (crash["level"], crash["author"]) == ("error", hashed)
-    assert crash["error"]["type"] == "ValidationError"
-    assert crash["error"]["at"][-1].startswith("streams.agents.profile:")
+    (failed,) = (line for line in said if line["message"].startswith("A record could not be processed: "))
+    assert (failed["role"], failed["topic"], failed["offset"]) == ("profile", topics.AUTHOR_FACTS, 0)
+    assert (failed["level"], failed["author"]) == ("error", hashed)
+    assert "ValidationError in streams.agents.profile" in failed["message"]
     assert said[-1]["level"] == "error"
     assert "fix" in said[-1]
 

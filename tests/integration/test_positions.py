@@ -46,7 +46,7 @@ def test_a_batch_may_be_repeated(store: Store) -> None:
 
 
 def test_an_emptied_table_starts_again(store: Store, url: str) -> None:
-    """Of a store whose profiles were deleted every partition of profiles starts at 0, at whichever worker."""
+    """After profiles were deleted from the store, any worker reads every partition of profiles from 0."""
     store.resume([P0, P1, C0])
     assert CANDIDATE is not None
     store.apply([PROFILE, CANDIDATE], {P0: Move(0, 7), P1: Move(0, 8), C0: Move(0, 9)})

@@ -53,12 +53,12 @@ def feed_profiles(settings: Settings, revision: int, keys: list[str]) -> None:
 
 
 def store_url(settings: Settings) -> str:
-    """The address of the store."""
+    """Return the address of the store."""
     return settings.store_url.get_secret_value()
 
 
 def held(settings: Settings) -> dict[str, int]:
-    """The revision of each profile in the store, the same for candidates."""
+    """Return the revision of each profile in the store; check that candidates have the same."""
     with Store(store_url(settings), create=False) as store:
         found = {each.key: each.revision for each in store.profiles()}
         assert found == {each.key: each.revision for each in store.candidates()}
@@ -66,7 +66,7 @@ def held(settings: Settings) -> dict[str, int]:
 
 
 def expected() -> dict[str, int]:
-    """The revisions that the topics end with."""
+    """Return the last revisions on the topics."""
     return {key: 2 - number % 2 for number, key in enumerate(KEYS)}
 
 
@@ -81,7 +81,7 @@ def run_sink(settings: Settings, log: Path) -> None:
 
 
 def finding(settings: Settings) -> Finding:
-    """The finding of the doctor about the copy."""
+    """Return the finding of the doctor about the copy."""
     return next(each for each in diagnose(settings) if each.check == "store")
 
 

@@ -44,7 +44,7 @@ _rules = st.builds(
 
 @st.composite
 def _lives(draw: st.DrawFn) -> list[Event]:
-    """Some weeks of an author's posts."""
+    """Draw some weeks of an author's posts."""
     followers = draw(st.sampled_from([None, 800, 20_000, 90_000]))
     posts: list[CountedPost] = []
     for number in range(draw(st.integers(1, 12))):
@@ -57,7 +57,7 @@ def _lives(draw: st.DrawFn) -> list[Event]:
 
 
 def contrast(life: list[Event], before: Rules, after: Rules) -> Difference | None:
-    """The difference of two rules on one life."""
+    """Return the difference of two rules on one life."""
     judge = partial(Fold(before).verdict, AUTHOR, "Acme", fold(life))
     return Comparison(before, after).contrast(KEY, judge, judge)
 
@@ -65,7 +65,7 @@ def contrast(life: list[Event], before: Rules, after: Rules) -> Difference | Non
 @settings(deadline=None)
 @given(life=_lives(), before=_rules, after=_rules)
 def test_exchanging_the_rules_turns_everything_round(life: list[Event], before: Rules, after: Rules) -> None:
-    """Who enters the one way leaves the other way, with the same settings and the opposite points."""
+    """Swapping the two rules swaps promotions and demotions, with the same settings and opposite points."""
     there, back = contrast(life, before, after), contrast(life, after, before)
     if there is None or back is None:
         assert there is back is None
@@ -116,7 +116,7 @@ FAN: list[Event] = [CRM, *(post(n, n) for n in range(5))]
 
 
 def other(**sections: object) -> Rules:
-    """The rules of the tests with other sections."""
+    """Return the rules of the tests with other sections."""
     return RULES.model_copy(update=sections)
 
 
@@ -138,7 +138,7 @@ def test_the_setting_that_takes_a_candidate_away_is_named(rules: Rules, code: st
 
 
 def test_of_two_settings_that_both_stand_in_the_way_each_is_needed() -> None:
-    """When either alone keeps an author off the board, both must change, and both are named."""
+    """If each of two settings alone keeps an author off the board, both must change and both are named."""
     strict = other(thresholds=Thresholds(positive_days=9, positive_posts=9))
     found = contrast(FAN, strict, RULES)
     assert found is not None
@@ -184,7 +184,7 @@ def test_a_brand_that_only_one_side_knows_has_a_judgement_on_that_side_only() ->
 def test_the_board_has_candidates_and_those_who_were_accepted(
     before: State | None, after: State | None, change: str
 ) -> None:
-    """Who is watched, cooled or declined is not on it."""
+    """Watched, cooled and declined authors are not on the board."""
     assert board_change(before, after) == change
 
 

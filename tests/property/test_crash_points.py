@@ -50,7 +50,7 @@ class Sent(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What the processing of one record gave."""
+    """The result of processing one record."""
 
     stored: bytes | None
     """its changelog record, if there is one"""
@@ -62,7 +62,7 @@ Step = Callable[[bytes | None, int], Done]
 
 
 class Crash(NamedTuple):
-    """What one worker left to the next."""
+    """The log and offsets that one worker left to the next."""
 
     stored: bytes | None
     committed: int
@@ -90,7 +90,7 @@ class Worker:
 
 
 def crashes(worker: Worker, begin: Crash, length: int) -> Iterator[Crash]:
-    """Every way in which a worker that began so can die, each once."""
+    """Yield every way in which a worker that began so can die, each once."""
     done, _ = worker.run(begin, range(begin.committed, length))
     sent = [(one, n) for n, result in enumerate(done) for one in result.sent]
     states = [begin.stored]
@@ -113,13 +113,13 @@ def finish(worker: Worker, crash: Crash, order: Sequence[int]) -> tuple[tuple[Se
 
 
 def last(log: Iterable[Sent]) -> dict[str, bytes]:
-    """What compaction leaves: the last record of each key; a tombstone is as good as no record."""
+    """Return the last record of each key, as compaction leaves it; a tombstone is as good as no record."""
     newest = {one.key: one.value for one in log}
     return {key: value for key, value in newest.items() if value is not None}
 
 
 def greatest(log: Iterable[Sent]) -> dict[str, bytes]:
-    """What a reader holds that replaces a record by one of a greater revision only."""
+    """Return the records of a reader that replaces a record by one of a greater revision only."""
     held: dict[str, tuple[int, bytes]] = {}
     for one in log:
         if one.value is None:
@@ -256,7 +256,7 @@ class _Truth:
         self._agrees = cache(lambda stored: _counted(stored) == self._state)
 
     def holds(self, crash: Crash, order: Sequence[int] | None = None) -> bool:
-        """Whether the worker after the crash ends where this run did."""
+        """Return True when the worker after the crash ends where this run did."""
         rest = range(crash.committed, self.length) if order is None else order
         log, stored = finish(self.worker, crash, rest)
         kept = last(log)

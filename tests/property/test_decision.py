@@ -45,7 +45,7 @@ STATES = ("none", "watch", "candidate", "cooled", "declined", "accepted")
 
 @dataclass(frozen=True)
 class Life:
-    """An author as both sides are told of them: records for the oracle, events for the fold."""
+    """An author as both sides know them: records for the oracle, events for the fold."""
 
     author: str
     said: tuple[Said, ...]
@@ -98,7 +98,7 @@ def _anything(draw: st.DrawFn, span: int) -> list[Said]:
 
 @st.composite
 def _spell(draw: st.DrawFn, span: int, label: str) -> list[Said]:
-    """The same opinion on several days, some days apart, once or a few times a day."""
+    """Draw the same opinion on several days, some days apart, once or a few times a day."""
     days = draw(st.lists(st.integers(0, span), min_size=3, max_size=9, unique=True))
     a_day, intensity = draw(st.sampled_from([1, 1, 2, 4])), draw(st.integers(120, 255))
     second, evidence = draw(_seconds), draw(st.booleans())
@@ -155,7 +155,7 @@ def _writings(span: int) -> st.SearchStrategy[list[Said]]:
 
 @st.composite
 def _signals(draw: st.DrawFn) -> Callable[[Said], Said]:
-    """Adds what a post shows besides its opinion: much of it alike, rarely, or nothing at all."""
+    """Add the other facts of a post to its opinion: many alike, few, or none."""
     chance = random.Random(draw(st.integers(0, 999)))
     often = draw(st.sampled_from([0.0, 0.0, 0.1, 0.5]))
     text = chance.getrandbits(64) | 1
@@ -190,7 +190,7 @@ _customer = st.builds(
 def lives(
     draw: st.DrawFn, *, span: int = 75, ticks_to: int = 130, copies: int = 3, fans: bool = False
 ) -> Life:
-    """An author whose posts lie in `span` days, ticked as far as `ticks_to` days after the first.
+    """Draw an author whose posts lie in `span` days, with ticks up to `ticks_to` days after the first.
 
     Up to `copies` posts are delivered again with another time or label: fewer than would ever
     leave less than three of the eight posts whose words of ownership are kept. Every other author,
@@ -333,8 +333,8 @@ def test_every_profile_is_what_the_oracle_says(life: Life) -> None:
 @settings(deadline=None, max_examples=150)
 @given(lives(span=400, ticks_to=500))
 def test_of_a_long_history_each_day_is_judged_by_its_own_window(life: Life) -> None:
-    """Of a history of many windows the last one is counted, the last two are walked, and what came before
-    a silence as long as a window decides nothing."""
+    """The last window is counted and the last two are walked. Posts before a gap as long as a window decide
+    nothing."""
     in_time = sorted(life.posts, key=lambda post: (post.ms, post.post_id))
     _same(_fold(life.author, [*in_time, *life.facts, *life.ticks]), life.judged)
 
@@ -364,28 +364,28 @@ def test_order_and_repetition_end_in_the_oracle_of_the_set(life: Life, shuffle: 
 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.filter_too_much])
 @given(lives(copies=0, fans=True))
-def test_a_silent_candidate_cools_on_the_very_day(life: Life) -> None:
-    """Judged day by day, a candidate who writes no more is one up to the oracle's day, and then is not;
-    `expires_at` says so beforehand, unless the window lets go of something before."""
+def test_an_inactive_candidate_cools_on_the_very_day(life: Life) -> None:
+    """A candidate who posts no more stays one up to the oracle's day. `expires_at` names that day, unless a
+    post leaves the window before."""
 
-    def silent(day: int) -> Life:
+    def inactive(day: int) -> Life:
         return replace(life, known=replace(life.known, ticked=day), ticks=(Tick(day),))
 
     first, today = min(one.day for one in life.said), max(one.day for one in life.said)
-    brands = [brand for brand, answer in silent(today).judged.items() if answer.state == "candidate"]
+    brands = [brand for brand, answer in inactive(today).judged.items() if answer.state == "candidate"]
     assume(brands)
     in_time = sorted(life.posts, key=lambda post: (post.ms, post.post_id))
     foretold = _fold(life.author, [*in_time, *life.facts])
     for brand in brands:
 
         def gone(day: int, brand: str = brand) -> bool:
-            answer = silent(day).judged.get(brand)
+            answer = inactive(day).judged.get(brand)
             return answer is None or answer.state != "candidate"
 
         days = range(today, today + 91)
         left = days[bisect.bisect(days, False, key=gone)]
         for day in (left - 1, left):
-            _same(_fold(life.author, [*in_time, *life.facts, Tick(day)]), silent(day).judged)
+            _same(_fold(life.author, [*in_time, *life.facts, Tick(day)]), inactive(day).judged)
         candidate = foretold[brand][1]
         if left < first + 90 or left == today + 90:
             assert candidate is not None
@@ -409,7 +409,7 @@ def test_a_candidate_who_turns_cools_on_the_very_day(praised: int) -> None:
 
 
 def test_the_authors_drawn_are_of_every_state() -> None:
-    """Of 2,000 authors at least 10 end in each state: what is drawn also depends on what else is loaded."""
+    """At least 10 of 2,000 authors end in each state; Hypothesis draws from constants of all loaded code."""
     counts: Counter[str] = Counter()
     drawn = 0
 

@@ -43,7 +43,7 @@ WEIGHTS = {
 
 @st.composite
 def _lives(draw: st.DrawFn) -> list[Event]:
-    """Somebody who praises more often than not, posts that people react to, and days of silence."""
+    """Draw an author who mostly praises, posts with reactions, and days without posts."""
     followers = draw(st.sampled_from([20_000, 12_345, 59_000, 90_000]))
     last = draw(st.integers(10, 89))
     bio = draw(st.sampled_from([None, Bio(1, (), False), Bio(0b110, (), True)]))
@@ -67,8 +67,8 @@ def _lives(draw: st.DrawFn) -> list[Event]:
     customer = CustomerLink(
         customer_id="c1", by_handle=None, customer=Customer(customer_id="c1", orders=orders)
     )
-    silent = draw(st.integers(0, 89))
-    return [*posts, customer, Tick(DAY_0 // DAY_MS + silent)]
+    inactive = draw(st.integers(0, 89))
+    return [*posts, customer, Tick(DAY_0 // DAY_MS + inactive)]
 
 
 @st.composite
@@ -92,14 +92,14 @@ def enthusiasm(counts: dict[str, Any]) -> float:
 
 
 def wilson(some: float, n: float) -> float:
-    """The lower bound of the share of some in n at z = 1.28."""
+    """Return the lower bound of the share of some in n at z = 1.28."""
     p, z = some / n, 1.28
     root = math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     return max((p + z**2 / (2 * n) - z * root) / (1 + z**2 / n), 0.0)
 
 
 def score(components: dict[str, float | None], a: float) -> float:
-    """The weighted geometric mean over what is known, times authenticity."""
+    """Return the weighted geometric mean of the known components, times authenticity."""
     known = {name: x for name, x in components.items() if x is not None and name in WEIGHTS}
     total = sum(WEIGHTS[name] for name in known)
     return (
@@ -115,8 +115,8 @@ def test_every_number_of_a_profile_follows_from_its_days_and_counts(
     posts: list[CountedPost], facts: list[Event]
 ) -> None:
     """Windows from days; enthusiasm, volume and score from counts and components."""
-    for told, _ in outputs([*posts, *facts], RULES):
-        profile = read(told)
+    for published, _ in outputs([*posts, *facts], RULES):
+        profile = read(published)
         newest = profile["as_of"]
         for name, window in profile["windows"].items():
             inside = [d for day, d in profile["days"].items() if _days_between(day, newest) < int(name[:-1])]
@@ -138,24 +138,23 @@ def test_every_number_of_a_profile_follows_from_its_days_and_counts(
 @settings(deadline=None, max_examples=150)
 @given(st.one_of(_lives(), _mixed()))
 def test_every_number_of_a_candidate_follows_from_the_profile(events: list[Event]) -> None:
-    """Every number that a candidate holds, those inside sentences too, is the one that the profile gives;
-    a number of which nobody has told how to compute it fails."""
-    for profile, candidate in _told(events):
+    """Every number of a candidate, inside sentences too, follows from the profile. A number that this test
+    cannot compute fails it."""
+    for profile, candidate in _records(events):
         _check_components(profile)
         if candidate is not None:
             _check_candidate(candidate, profile)
 
 
 def test_the_day_on_which_a_lukewarm_candidate_leaves_follows_from_the_profile() -> None:
-    """Praise with ever more complaints, then silence: while the score is still high enough, and when it is
-    low already."""
+    """Praise with more and more complaints, then a gap: while the score is high enough, and after it fell."""
     link = CustomerLink(customer_id="c1", by_handle=None, customer=Customer(customer_id="c1", orders=2))
     seen: Counter[str] = Counter()
-    for complaints, silent in itertools.product(range(1, 9), range(0, 60, 2)):
+    for complaints, gap in itertools.product(range(1, 9), range(0, 60, 2)):
         posts = [post(n, 3 * n) for n in range(5)]
         posts += [post(10 + n, 15 + n, opinion(label="negative")) for n in range(complaints)]
-        tick = Tick(DAY_0 // DAY_MS + 15 + complaints + silent)
-        for profile, candidate in _told([link, *posts, tick]):
+        tick = Tick(DAY_0 // DAY_MS + 15 + complaints + gap)
+        for profile, candidate in _records([link, *posts, tick]):
             if candidate is not None:
                 _check_candidate(candidate, profile)
             if profile["state"] == "candidate":
@@ -168,14 +167,14 @@ def test_the_numbers_in_what_speaks_against_an_accepted_author_are_those_of_the_
     posts = [post(n, ms=n * 60_000, followers=10_001) for n in range(73)]
     posts.append(post(99, 1, followers=13_501)._replace(following=1_501))
     accepted = FeedbackGiven(brand="Acme", ms=DAY_0, decision="accepted")
-    ((profile, candidate),) = _told([*posts, accepted])
+    ((profile, candidate),) = _records([*posts, accepted])
     assert candidate is not None
     _check_candidate(candidate, profile)
     fired = {"flood", "follower_jump", "mass_following"}
     assert fired <= {watch_out["code"] for watch_out in candidate["watch_outs"]}
 
 
-def _told(events: list[Event]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+def _records(events: list[Event]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
     for profile, candidate in Fold(RULES).current("x:fan", fold(events, RULES)):
         yield read(profile), None if candidate is None else read(candidate)
 
@@ -207,7 +206,7 @@ CHECKED = {
     *("key", "author_id", "handle", "model_version", "revision"),
     *("score", "components", "authenticity", "lost_points", "cost_band", "expires_at"),
 }
-"""what is checked before the sentences are, or is no number of an explanation"""
+"""fields that are checked before the sentences, or hold no number of an explanation"""
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -215,7 +214,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def cost_band(followers: int | None) -> dict[str, Any] | None:
-    """The row of the table of costs that has so many followers."""
+    """Return the row of the cost table for this number of followers."""
     rows = [
         {"low": row["low"], "high": row.get("high"), "currency": row["currency"],
          "source": f"{row['source']}, {row['year']}"}
@@ -231,7 +230,7 @@ TRAVEL = next(row for row in _table("niches")["niches"] if row["name"] == "trave
 
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value inside a record with its place; what has a code stands under it, and quotes are left out."""
+    """Yield each value inside a record with its path. Coded items are named by their code; quotes are left out."""
     if isinstance(value, dict):
         for name, inside in value.items():
             if name != "quotes":
@@ -245,7 +244,7 @@ def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def sentences(profile: dict[str, Any]) -> dict[str, list[float]]:
-    """Place in a candidate -> the numbers that stand there."""
+    """Return path in a candidate -> the numbers at that path."""
     counts, components = profile["counts"], profile["components"]
     praises, complaints, followers = counts["praises"], counts["complaints"], profile["followers"]
     some_complaints = [complaints] if complaints else []
@@ -295,7 +294,7 @@ def sentences(profile: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def _check_components(profile: dict[str, Any]) -> None:
-    """What the profile's counts make of the components besides enthusiasm and volume, and of the rules."""
+    """Compute the other components and the rules from the counts of a profile."""
     counts, components, followers = profile["counts"], profile["components"], profile["followers"]
     customer = 1 - 0.05 ** counts["in_file"] * 0.1 ** (counts["orders"] > 0) * 0.5 ** min(counts["owning"], 3)
     assert components["customer"] == pytest.approx(customer, abs=6e-5)
@@ -338,7 +337,7 @@ def _check_components(profile: dict[str, Any]) -> None:
 
 
 def confidence(profile: dict[str, Any]) -> str:
-    """By how much is known, and from how many clear opinions."""
+    """Return the confidence, by the share of known weights and the number of clear opinions."""
     known = round(sum(w for name, w in WEIGHTS.items() if profile["components"][name] is not None), 5)
     clear = round(profile["counts"]["positive"] + profile["counts"]["negative"], 5)
     if known >= 0.75 and clear >= 8:
@@ -347,7 +346,7 @@ def confidence(profile: dict[str, Any]) -> str:
 
 
 def known_of(profile: dict[str, Any]) -> list[str]:
-    """The evidence of a customer that is no quotation."""
+    """Return the evidence of a customer without quotations."""
     counts = profile["counts"]
     found = ["in the customer file"] if counts["in_file"] else []
     orders = f"{counts['orders']} order{'s' * (counts['orders'] != 1)} on file"
@@ -355,8 +354,10 @@ def known_of(profile: dict[str, Any]) -> list[str]:
 
 
 def expires_on(profile: dict[str, Any], error: float) -> str:
-    """A candidate of whom nothing is heard leaves when the score was too low for 7 days, or after 90 days
-    without a post; `error` is added to the decayed sum. Empty for others."""
+    """Return the day on which a candidate who posts no more is demoted; "" for others.
+
+    That is after 7 days with a low score, or 90 days without a post. `error` is added to the decayed sum.
+    """
     if profile["state"] != "candidate":
         return ""
     counts, now = profile["counts"], day(profile["evaluated_on"])
@@ -397,17 +398,17 @@ def headline_numbers(profile: dict[str, Any]) -> list[float]:
 
 
 def day(text: str) -> date:
-    """A day as records write it."""
+    """Return a day as records write it."""
     return date.fromisoformat(text)
 
 
 def date_and_midnight(at: date) -> list[float]:
-    """The numbers of an instant at which a day begins."""
+    """Return the numbers of the instant at which a day begins."""
     return numbers(f"{at.isoformat()}T00:00:00Z")
 
 
 def numbers(text: str) -> list[float]:
-    """The numbers in a sentence, in order."""
+    """Return the numbers in a sentence, in order."""
     return [float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?:\.\d+)?", text)]
 
 
@@ -416,7 +417,7 @@ def _days_between(a: str, b: str) -> int:
 
 
 def test_the_sentences_do_hold_numbers() -> None:
-    """What is found in a sentence is what stands there."""
+    """The numbers found in a sentence are those written in it."""
     assert numbers("20,000 followers praised it in 5 posts, 0.12 %, on 2015-02-24.") == [
         20_000, 5, 0.12, 2015, 2, 24,
     ]  # fmt: skip

@@ -44,7 +44,7 @@ _signals: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "bio": st.sampled_from([None, Bio(), Bio(1, ("Bolt",), False), Bio(2, (), True)]),
     }
 )
-"""what a post says of itself and its author besides its opinion"""
+"""facts of a post and its author besides its opinion"""
 
 
 @st.composite
@@ -104,13 +104,13 @@ _facts = st.lists(
 
 def oracle(posts: list[CountedPost]) -> dict[str, dict[str, object]]:
     """Windows, newest day and followers per brand, by counting from scratch."""
-    told: dict[str, list[tuple[date, str]]] = defaultdict(list)
+    said_of: dict[str, list[tuple[date, str]]] = defaultdict(list)
     for one in posts:
         day = date(1970, 1, 1) + timedelta(milliseconds=one.ms)
-        told[one.opinions[0].brand].append((day, one.opinions[0].sentiment.label))
+        said_of[one.opinions[0].brand].append((day, one.opinions[0].sentiment.label))
     known = [(p.ms, p.post_id, p.followers) for p in posts if p.followers is not None]
     result: dict[str, dict[str, object]] = {}
-    for brand, said in told.items():
+    for brand, said in said_of.items():
         newest = max(day for day, _ in said)
         windows = {}
         for length in (7, 30, 90):
@@ -140,7 +140,7 @@ def test_windows_are_what_counting_from_scratch_gives(posts: list[CountedPost]) 
 
 
 def _shown(events: list[Event]) -> list[object]:
-    """The outputs, the revisions left out."""
+    """Return the outputs without revisions."""
     return outputs_of(fold(events))
 
 
@@ -172,8 +172,8 @@ def test_what_is_quoted_does_not_depend_on_order_when_praise_is_withdrawn(
     for n in data.draw(st.lists(st.integers(0, len(times) - 1), max_size=15, unique=True)):
         edited = data.draw(st.sampled_from([DELETED, DAY_0 + 89 * DAY_MS]))
         label = data.draw(st.sampled_from(LABELS))
-        told = () if edited == DELETED else (opinion(label=label),)
-        events.append(post(n, times[n], *told)._replace(edited_ms=edited, text=f"edit of {n}"))
+        said_of = () if edited == DELETED else (opinion(label=label),)
+        events.append(post(n, times[n], *said_of)._replace(edited_ms=edited, text=f"edit of {n}"))
     shuffled = list(events)
     shuffle.shuffle(shuffled)  # type: ignore[attr-defined]
     assert _shown(shuffled) == _shown(events)
@@ -190,7 +190,7 @@ def test_of_a_post_the_last_version_counts(posts: list[CountedPost], data: st.Da
         last[one.post_id] = one
     left = [one for one in last.values() if one.edited_ms != DELETED]
     assert _counts(events) == {
-        brand: (told["as_of"], told["windows"]) for brand, told in oracle(left).items()
+        brand: (said_of["as_of"], said_of["windows"]) for brand, said_of in oracle(left).items()
     }
 
 
@@ -207,7 +207,7 @@ def _counts(events: Sequence[Event]) -> dict[str, tuple[object, object]]:
 @settings(deadline=None, max_examples=100)
 @given(_posts(), _facts, st.integers(0, 200))
 def test_a_spent_state_is_as_good_as_none(posts: list[CountedPost], facts: list[Event], later: int) -> None:
-    """What comes after a state was deleted gives the same as if it had been kept."""
+    """Events after a state was deleted give the same result as if it had been kept."""
     first = DAY_0 // DAY_MS
     folding = Fold(RULES)
     state = fold([*posts, *(f for f in facts if not isinstance(f, CustomerLink | FeedbackGiven))])
@@ -224,7 +224,7 @@ def test_a_spent_state_is_as_good_as_none(posts: list[CountedPost], facts: list[
 
 
 def outputs_of(state: AuthorState) -> list[object]:
-    """What a state would publish, the revisions left out."""
+    """Return the records that a state would publish, without revisions."""
     return [
         (msgspec.structs.replace(p, revision=0), c and msgspec.structs.replace(c, revision=0))
         for p, c in Fold(RULES).current(AUTHOR, state)

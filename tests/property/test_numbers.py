@@ -72,7 +72,7 @@ def with_number(base: dict[str, Any], change: dict[str, Any], number: str) -> by
 
 
 def post(change: dict[str, Any], number: str, at: int = 0) -> bytes:
-    """A post that praises a brand."""
+    """Return a post that praises a brand."""
     base = {
         "id": f"x:{at}",
         "platform": "x",
@@ -85,26 +85,26 @@ def post(change: dict[str, Any], number: str, at: int = 0) -> bytes:
 
 
 def customer(change: dict[str, Any], number: str) -> bytes:
-    """A customer who is the author of those posts."""
+    """Return a customer who is the author of those posts."""
     base = {"customer_id": "c1", "handles": [{"platform": "x", "author_id": "fan"}]}
     return with_number(base, change, number)
 
 
 @cache
 def enricher() -> Enricher:
-    """Finds the brand in posts."""
+    """Return an enricher that finds the brand."""
     return Enricher((ACME,), X)
 
 
 def backtest(rejected: list[DeadLetter]) -> Backtest:
-    """One run that keeps its dead letters."""
+    """Return a run that keeps its dead letters."""
     rules = Rules(brands=(ACME,), customers=Customers(require="unknown"))
     return Backtest(Fold(rules), enricher(), NOW_MS, rejected.append)
 
 
 @cache
 def store() -> Store:
-    """One store for all examples."""
+    """Open one store for all examples."""
     opened = Store("sqlite://")
     opened.migrate()
     return opened

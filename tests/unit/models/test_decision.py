@@ -1,4 +1,4 @@
-"""Who becomes a candidate, who does not, and who no longer is."""
+"""The decision: entering, staying, cooling, exclusions and feedback."""
 
 import pytest
 
@@ -18,13 +18,13 @@ FAN: tuple[Event, ...] = (CRM, *(post(n, n) for n in range(5)))
 
 
 def candidate(*events: Event, rules: Rules = RULES) -> Candidate | None:
-    """The candidate record after the events."""
+    """Return the candidate record after the events."""
     found = outputs(events, rules)
     return found[0][1] if found else None
 
 
 def state(*events: Event, rules: Rules = RULES) -> str | None:
-    """Its state, or None."""
+    """Return the state of the candidate, or None."""
     found = candidate(*events, rules=rules)
     return found.state if found else None
 
@@ -46,7 +46,7 @@ def test_praise_on_one_day_is_not_enough() -> None:
 
 @pytest.mark.parametrize("followers", [None, 500, 400_000])
 def test_outside_the_wanted_tier_one_is_watched_at_most(followers: int | None) -> None:
-    """Who is too small, too large, or of unknown size is never a candidate."""
+    """An author with too few, too many or unknown followers is never a candidate."""
     assert state(CRM, *(post(n, n, followers=followers) for n in range(6))) in {None, "watch"}
 
 
@@ -136,13 +136,13 @@ def test_a_declined_candidate_cools_off_for_180_days(days: int, expected: str | 
 
 
 def test_an_accepted_candidate_stays() -> None:
-    """Who was accepted is shown as such."""
+    """An accepted author stays accepted."""
     assert state(*FAN, FeedbackGiven(brand="Acme", ms=DAY_0, decision="accepted")) == "accepted"
 
 
-def test_silence_decays_and_expires() -> None:
-    """Ticks let the score of a silent candidate fall and say how long it is silent; past the window
-    nothing is left."""
+def test_inactivity_decays_and_expires() -> None:
+    """Ticks lower the score of an inactive candidate and state how long ago the last praise was. After the
+    window nothing is left."""
     last = DAY_0 // DAY_MS + len(FAN) - 2
     soon, later = (candidate(*FAN, Tick(last + days)) for days in (45, 46))
     assert soon is not None
@@ -153,8 +153,8 @@ def test_silence_decays_and_expires() -> None:
     assert outputs([*FAN, Tick(last + 90)]) == []
 
 
-def test_a_lukewarm_candidate_cools_in_silence() -> None:
-    """Who only just entered is below the limit soon, and leaves after seven days there."""
+def test_a_lukewarm_candidate_cools_without_posts() -> None:
+    """A candidate who entered narrowly falls below the limit soon, and is demoted after seven days there."""
     doubts = [post(20 + n, 5 + n, opinion(label="negative")) for n in range(6)]
     found = candidate(*FAN, *doubts)
     assert found is not None
@@ -163,9 +163,9 @@ def test_a_lukewarm_candidate_cools_in_silence() -> None:
     assert [state(*FAN, *doubts, Tick(day)) for day in (left - 1, left)] == ["candidate", "cooled"]
 
 
-def test_what_silence_took_a_post_does_not_give_back() -> None:
-    """Who has cooled in silence has cooled also when the next post brings nothing new; and whom a day of
-    silence has made a candidate is one still after a complaint."""
+def test_a_later_post_does_not_undo_days_without_posts() -> None:
+    """A neutral post does not undo the cooling of the days before it, nor a complaint a promotion on a day
+    without posts."""
     doubts = [post(20 + n, 5 + n, opinion(label="negative")) for n in range(6)]
     found = candidate(*FAN, *doubts)
     assert found is not None
@@ -182,7 +182,7 @@ LONG = (*FAN, post(5, 50), post(6, 94))
 
 
 def test_praise_that_leaves_the_window_takes_nobody_off_the_board() -> None:
-    """Who entered by praise that is too old to count stays for as long as the score does."""
+    """A candidate whose early praise has left the window stays one as long as the score is high enough."""
     found = candidate(*LONG)
     assert found is not None
     assert (found.state, found.why[1].value) == ("candidate", 2)
@@ -191,7 +191,7 @@ def test_praise_that_leaves_the_window_takes_nobody_off_the_board() -> None:
     assert state(CRM, *LONG[-2:]) == "watch"
 
 
-def test_who_was_silent_for_a_window_begins_anew() -> None:
+def test_a_gap_of_a_window_is_a_new_beginning() -> None:
     """After 90 days without a post the first one makes no candidate of who was one; after 89 it does."""
     assert state(*FAN, post(5, 94)) is None
     assert state(*FAN, post(5, 93)) == "candidate"
@@ -214,7 +214,7 @@ def test_an_erased_author_leaves_nothing_and_earlier_posts_stay_out() -> None:
 
 
 def test_an_objection_also_keeps_later_posts_out() -> None:
-    """Who objected is suppressed for good."""
+    """An objection suppresses the author for good."""
     assert outputs([ErasureAsked(ms=0, forever=True), *FAN]) == []
     assert FOREVER_MS > DAY_0 * 10
 
@@ -244,7 +244,7 @@ def test_a_late_post_changes_nothing_and_says_so() -> None:
 
 
 def test_a_replay_publishes_again_and_a_duplicate_does_not() -> None:
-    """The same offset seen again repeats its outputs; the same post at a new offset is silent."""
+    """An offset seen again repeats its outputs; the same post at a new offset publishes nothing."""
     folding, kept = Fold(RULES), AuthorState()
     first = folding.apply("x:fan", kept, post(1), Position("enriched", 7))
     again = folding.apply("x:fan", kept, post(1), Position("enriched", 7))
@@ -255,7 +255,7 @@ def test_a_replay_publishes_again_and_a_duplicate_does_not() -> None:
 
 
 def test_copies_that_differ_only_in_words_or_link_end_alike_in_any_order() -> None:
-    """Of two copies of a post that count the same, the same quote and evidence stay in any order."""
+    """Two copies of a post that count the same leave the same quote and evidence, in any order."""
     bare = post(1, 1, opinion())
     full = post(1, 1, opinion(evidence=("my new Acme",)))._replace(url="https://x.example/1")
     for rest in ([CRM, post(2, 2), post(3, 3)], [post(2, 2), post(3, 3)]):
@@ -289,6 +289,6 @@ def test_a_quote_reads_as_its_author_wrote_it() -> None:
 
 @pytest.mark.parametrize("ticks", [(), (Tick(DAY_0 // DAY_MS + 95),)])
 def test_an_edit_that_comes_too_late_takes_nothing_out(ticks: tuple[Event, ...]) -> None:
-    """A typo mended in praise that has left the window takes nobody off the board."""
-    mended = [event._replace(edited_ms=event.ms + 5) for event in FAN if isinstance(event, CountedPost)]
-    assert state(*LONG, *ticks, *mended) == "candidate"
+    """A corrected typo in praise that has left the window demotes nobody."""
+    corrected = [event._replace(edited_ms=event.ms + 5) for event in FAN if isinstance(event, CountedPost)]
+    assert state(*LONG, *ticks, *corrected) == "candidate"

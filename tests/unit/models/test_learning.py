@@ -13,7 +13,7 @@ from models.scoring import shares, total
 PRESENT = Weights().model_dump()
 NAMES = [name for name, weight in PRESENT.items() if weight > 0]
 TASTE = dict(zip(NAMES, (0.05, 0.05, 0.4, 0.1, 0.3, 0.1), strict=True))
-"""what the people who decide go by in these tests, far from the present weights"""
+"""true weights of the decisions in these tests, far from the present ones"""
 
 
 def decisions(n: int, *, number: int = 1, taste: dict[str, float] = TASTE) -> list[Decision]:
@@ -33,17 +33,17 @@ def decisions(n: int, *, number: int = 1, taste: dict[str, float] = TASTE) -> li
 
 
 def score(components: dict[str, float | None], weights: Weights, a: float) -> float:
-    """The score that the decision computes."""
+    """Return the score that the decision computes."""
     return total(components, shares(components, weights), a)  # type: ignore[arg-type]
 
 
 def two_columns(n: int, number: int) -> Sample:
-    """A sample of two components."""
+    """Build a sample of two components."""
     return sample_of(decisions(n, number=number), ["enthusiasm", "customer"])
 
 
 def penalised_loss(sample: Sample, present: np.ndarray, penalty: float, at: np.ndarray) -> np.ndarray:
-    """The loss as the module's description states it, for rows of (b, ln s, d_1, d_2); no shared code."""
+    """Compute the documented loss for rows of (b, ln s, d_1, d_2), with no shared code."""
     losses = np.zeros(len(at))
     held = sample.known * present
     z0 = sample.log_a + (held * sample.logs).sum(1) / held.sum(1)
@@ -129,7 +129,7 @@ def test_decisions_that_follow_nothing_move_little() -> None:
     assert found.weights == pytest.approx(PRESENT, abs=0.05)
 
 
-def test_decisions_that_can_be_told_apart_perfectly_still_have_an_answer() -> None:
+def test_perfectly_separable_decisions_still_have_an_answer() -> None:
     """Where one component decides alone, the weights stay finite and that one gains."""
     made = [d for d in decisions(200) if d.components["customer"] is not None]
     cut = [d._replace(accepted=(d.components["customer"] or 0) > 0.5) for d in made]

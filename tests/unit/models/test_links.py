@@ -26,7 +26,7 @@ def test_a_place_that_is_no_longer_named_is_taken_back() -> None:
     assert gone in update_customer(state, "c1", None, 2)
 
 
-def test_a_handle_links_whoever_goes_by_it_in_any_order() -> None:
+def test_a_handle_links_its_authors_in_any_order() -> None:
     """Naming and claiming a handle end in the same links whichever comes first."""
     key = handle_key("x", "@Fan")
     events = [

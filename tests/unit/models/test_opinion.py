@@ -16,7 +16,7 @@ GLAD = Sentiment(label="positive", probabilities={"positive": 0.9, "neutral": 0.
 def said(
     text: str, *, cues: tuple[Cue, ...] = (), trade: tuple[Trade, ...] = (), sponsored: bool | None = None
 ) -> Opinion:
-    """What a post that is read as praise of Acme says, with these cues found in it."""
+    """Return the opinion of a post that praises Acme and has these cues."""
     post = Post(
         id="x:1",
         platform="x",
@@ -80,13 +80,13 @@ def test_praise_with_an_irony_cue_is_ambiguous() -> None:
 
 @pytest.mark.parametrize("flag", [True, None])
 def test_a_sponsored_post_is_nobodys_praise(flag: bool | None) -> None:
-    """Whether the platform says so or the words do."""
+    """A post is sponsored if the platform or its words say so."""
     opinion = said(PLAIN, cues=("ownership",) if flag else ("ownership", "sponsored"), sponsored=flag)
     assert (opinion.sponsored, opinion.evidence, opinion.quotable) == (True, (), False)
 
 
 def test_a_contest_is_nobodys_praise() -> None:
-    """Who wants to win something says what is asked for."""
+    """An entry to a giveaway repeats the words of the rules: it shows no purchase."""
     opinion = said(PLAIN, cues=("giveaway", "purchase"))
     assert (opinion.giveaway, opinion.evidence, opinion.quotable) == (True, (), False)
 
@@ -99,7 +99,7 @@ def test_a_repost_counts_as_sponsored() -> None:
 
 @pytest.mark.parametrize("trade", [("selling",), ("staff",)])
 def test_words_of_trade_are_neither_evidence_nor_quoted(trade: tuple[Trade, ...]) -> None:
-    """Who sells the brand or speaks for it owns it in another way."""
+    """People who sell the brand or speak for it are no customers by their words."""
     opinion = said(PLAIN, cues=("ownership",), trade=trade)
     assert (opinion.evidence, opinion.quotable) == ((), False)
 

@@ -1,4 +1,4 @@
-"""What is let in at the border, and why anything is not."""
+"""The border: accepted posts, and reasons to reject others."""
 
 import json
 import time

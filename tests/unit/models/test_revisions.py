@@ -45,20 +45,20 @@ def test_an_edit_can_take_a_post_to_another_brand() -> None:
 @pytest.mark.parametrize("forever", [False, True])
 def test_an_erasure_forgets_what_erased_posts_said_of_their_author(forever: bool) -> None:
     """Handle, followers and bot mark go with the posts they came from, in any order."""
-    told = post(1, 0, handle="fan", followers=20_000, bot=True)
-    silent = post(2, 5, handle=None, followers=None)
+    named = post(1, 0, handle="fan", followers=20_000, bot=True)
+    nameless = post(2, 5, handle=None, followers=None)
     erasure = ErasureAsked(ms=DAY_0 + 3 * DAY_MS, forever=forever)
-    for events in itertools.permutations([told, silent, erasure]):
+    for events in itertools.permutations([named, nameless, erasure]):
         state = fold(list(events))
         assert (state.handle, state.handles, state.followers, state.bot) == (None, {}, {}, None), events
         assert bool(outputs_of(state)) is not forever
 
 
-def test_how_many_followers_an_old_post_told_leaves_with_the_second_window() -> None:
-    """After a tick only posts of two windows say how many follow; counts reach back from the newest."""
-    told = post(1, 0, followers=20_000)
-    silent = [post(n, 80 * (n - 1), handle=None, followers=None) for n in (2, 3)]
-    for events in ([told, *silent], [*silent[:1], told, *silent[1:]]):
+def test_followers_of_an_old_post_are_forgotten_with_the_second_window() -> None:
+    """After a tick, follower counts come from posts of two windows; counters reach back from the newest post."""
+    named = post(1, 0, followers=20_000)
+    nameless = [post(n, 80 * (n - 1), handle=None, followers=None) for n in (2, 3)]
+    for events in ([named, *nameless], [*nameless[:1], named, *nameless[1:]]):
         for tick, followers in ((179, 20_000), (180, None)):
             ((profile, _),) = outputs([*events, Tick(FIRST + tick)])
             assert (profile.followers, profile.windows["90d"].posts) == (followers, 2), events
@@ -91,8 +91,8 @@ def test_a_deletion_is_remembered_until_its_post_would_be_late() -> None:
     assert folding.apply(AUTHOR, state, post(1, 10, followers=None), Position("enriched", 9)).late
 
 
-def test_a_silent_author_is_spent_when_followers_are_forgotten() -> None:
-    """How many followed is remembered for two windows, and the state for as long."""
+def test_an_inactive_author_is_spent_when_followers_are_forgotten() -> None:
+    """Follower counts are kept for two windows, and the state as long."""
     folding, state = Fold(RULES), fold([post(1, 0)])
     for day, spent in ((90, False), (179, False), (180, True)):
         folding.apply(AUTHOR, state, Tick(FIRST + day), Position("ticks", day))

@@ -13,7 +13,7 @@ from models.window import WindowStats, window_stats
 
 
 def score(components: Mapping[Component, float | None], weights: Weights, a: float) -> float:
-    """The score of components that are 1, unknown, or in between."""
+    """Return the score of components that are 1, unknown, or in between."""
     return scoring.total(components, scoring.shares(components, weights), a)
 
 
@@ -39,8 +39,8 @@ def test_points_lost_are_what_a_perfect_component_would_give_back() -> None:
     total = score(components, Weights(), 1.0)
     lost = scoring.lost_points(components, Weights(), total)
     for name, points in lost.items():
-        mended = score({**components, name: 1.0}, Weights(), 1.0)
-        assert mended - total == pytest.approx(points, abs=0.051)
+        improved = score({**components, name: 1.0}, Weights(), 1.0)
+        assert improved - total == pytest.approx(points, abs=0.051)
 
 
 def test_no_component_buys_off_a_weak_one() -> None:
@@ -97,7 +97,7 @@ def _last(days: ring.Days) -> WindowStats:
 
 
 def test_a_text_nearly_repeated_counts_a_quarter() -> None:
-    """Of two posts whose fingerprints differ in eight bits the later one is a copy; in nine, none is."""
+    """A post whose fingerprint differs from an earlier one in at most eight bits is a copy."""
     for bits, copies, positive in ((8, 1, 1.25), (9, 0, 2.0)):
         near = (1 << 60) ^ ((1 << bits) - 1)
         stats = _last(
@@ -136,7 +136,7 @@ def test_few_posts_move_an_engagement_rate_less_than_many() -> None:
 
 
 def test_niche_is_one_inside_half_beside_and_nothing_outside() -> None:
-    """Who lives for one of the brand's niches fits; for a related one half; without themes it is unknown."""
+    """One of the brand's niches fits fully, a related one half; without themes the fit is unknown."""
     travel, photos, beauty = (tables.mask([name]) for name in ("travel", "photography", "beauty"))
     wanted = ("travel", "aviation")
     assert scoring.niche({}, travel, scoring.niche_fit(wanted)) == pytest.approx(1.0)
@@ -148,7 +148,7 @@ def test_niche_is_one_inside_half_beside_and_nothing_outside() -> None:
 
 
 def test_a_conflicting_niche_takes_its_share() -> None:
-    """Who writes of a child as often as of bets is no half fit for a brand of children's things."""
+    """Themes that conflict with the brand lower the fit below their share."""
     parenting, gambling = (tables.NICHES[name].bit for name in ("parenting", "gambling"))
     fit = scoring.niche({parenting: 2, gambling: 2}, 0, scoring.niche_fit(("parenting",)))
     assert fit == pytest.approx(math.sqrt(0.5) * 0.5)
@@ -224,7 +224,7 @@ def test_a_price_goes_by_followers(followers: int | None, low: int | None, high:
 
 
 def test_the_tables_name_their_sources_and_years() -> None:
-    """Every tier, cost and benchmark says where it is from and of which year; niches have own places."""
+    """Every tier, cost and benchmark names its source and year; each niche has a bit of its own."""
     folder = files("models").joinpath("tables")
     tiers, costs, benchmarks, niches = (
         tomllib.loads(folder.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
@@ -234,8 +234,8 @@ def test_the_tables_name_their_sources_and_years() -> None:
         assert row["source"]
         assert 2015 < row["year"] < 2100
     assert all(table["version"] >= 1 for table in (tiers, costs, benchmarks, niches))
-    places = [row["place"] for row in niches["niches"]]
-    assert len(set(places)) == len(places)
-    assert max(places) < 32
+    bits = [row["place"] for row in niches["niches"]]
+    assert len(set(bits)) == len(bits)
+    assert max(bits) < 32
     names = {row["name"] for row in niches["niches"]}
     assert all({*row["related"], *row.get("conflicting", ())} <= names for row in niches["niches"])

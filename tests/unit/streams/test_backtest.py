@@ -61,7 +61,7 @@ def written(authors: int, posts: int, every: int = 1) -> Iterator[bytes]:
 
 
 def posts_file(folder: Path, authors: int, posts: int, every: int = 1) -> Path:
-    """A gzipped file of them."""
+    """Write a gzipped file of the posts."""
     path = folder / f"{authors}-{posts}.jsonl.gz"
     with gzip.open(path, "wb") as file:
         file.writelines(line + b"\n" for line in written(authors, posts, every))
@@ -137,7 +137,7 @@ def test_what_does_not_count_is_said_with_its_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_the_bar_moves_on_a_terminal_and_is_silent_elsewhere(
+def test_the_bar_moves_on_a_terminal_and_is_hidden_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
     """On a terminal it shows posts a second and bytes of all bytes; a log file gets none of it."""
@@ -184,7 +184,7 @@ def test_a_comparison_reads_each_post_once_unless_it_must(
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "warning"),
     [
         ('[[brands]]\nname = "Bolt"', "differ in brands: every post is analysed twice"),
         ('[sources.web]\nlawful_basis = "a test"', "differ in sources"),
@@ -193,13 +193,13 @@ def test_a_comparison_reads_each_post_once_unless_it_must(
     ],
 )
 def test_what_makes_a_comparison_long_or_empty_is_said_beforehand(
-    tmp_path: Path, more: str, told: str
+    tmp_path: Path, more: str, warning: str
 ) -> None:
-    """Nobody waits twice as long, or for nothing, without having been told."""
+    """A comparison that takes twice as long, or finds nothing, is announced before it starts."""
     said = io.StringIO()
     comparison.announce(config(tmp_path), config(tmp_path, "other", more), Console(file=said, width=200))
-    assert told in said.getvalue()
-    assert bool(told) == bool(said.getvalue())
+    assert warning in said.getvalue()
+    assert bool(warning) == bool(said.getvalue())
 
 
 def test_a_comparison_says_what_two_backtests_say(tmp_path: Path) -> None:

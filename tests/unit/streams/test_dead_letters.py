@@ -1,4 +1,4 @@
-"""When a worker stops rather than reject a whole topic."""
+"""The limit at which a worker stops rather than reject a whole topic."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ from streams.agents.dead_letters import DeadLetters, TooManyDeadLetters
 
 
 def work() -> Any:
-    """A record that remembers what was sent for it."""
+    """Return a record that remembers the records sent for it."""
     sent: list[Any] = []
     return SimpleNamespace(
         key=b"k",
@@ -44,7 +44,7 @@ def test_a_share_above_the_limit_stops_with_the_most_common_reason() -> None:
 
 
 def test_a_payload_that_is_no_text_is_kept_in_base64() -> None:
-    """What came is in the dead letter, whatever it was."""
+    """A dead letter holds any payload, text or not."""
     assert payload_of(b"{oops") == ("{oops", "utf-8")
     assert payload_of(b"\xff") == ("/w==", "base64")
     assert payload_of(None) == (None, "utf-8")

@@ -19,14 +19,14 @@ class Producer:
         self._futures: dict[str, asyncio.Future[None]] = {}
 
     async def send(self, topic: str, _: bytes, value: bytes, *__: Any) -> "asyncio.Future[None]":
-        """As Faust's producer: returns when the record is queued, with what is done when it is taken."""
+        """Queue a record as Faust's producer does; return the future of its confirmation."""
         name = f"{topic}:{value.decode()}"
         self.sent.append(name)
         self._futures[name] = asyncio.get_running_loop().create_future()
         return self._futures[name]
 
     async def confirm(self, *names: str) -> None:
-        """The broker has taken these."""
+        """Confirm these, as the broker does."""
         for name in names:
             self._futures[name].set_result(None)
         await settle()
@@ -94,7 +94,7 @@ def test_what_follows_a_state_waits_until_the_state_is_confirmed() -> None:
 
 
 def test_nothing_more_is_sent_for_an_assignment_that_has_passed() -> None:
-    """What waits when partitions are taken away is dropped, and what comes later for it as well."""
+    """Records that wait when partitions are taken away are dropped, and so are later ones of that work."""
 
     async def test(delivery: Delivery, producer: Producer) -> None:
         states = KeyedState("log")
@@ -132,7 +132,7 @@ def test_abandoned_work_holds_its_position_and_nobody_else() -> None:
 
 
 def test_a_wait_for_confirmations_ends_with_the_assignment() -> None:
-    """Work that waits for its deliveries is told when its partition is taken away."""
+    """Work that waits for its deliveries goes on when its partition is taken away."""
 
     async def test(delivery: Delivery, producer: Producer) -> None:
         work = await begin(delivery, 1)

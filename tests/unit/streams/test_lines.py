@@ -48,7 +48,7 @@ def test_lines_are_the_same_however_they_come(pieces: list[bytes]) -> None:
 
 
 def test_a_line_does_not_wait_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has come through an open pipe is at hand, and what comes together comes at once."""
+    """Lines that arrived through an open pipe are returned at once, together."""
     reading, writing = os.pipe()
     with open(writing, "wb", buffering=0) as pipe, open(reading) as stdin:  # noqa: PTH123 -- they are pipes
         monkeypatch.setattr(sys, "stdin", stdin)
@@ -86,7 +86,7 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 def test_the_mark_of_utf_8_is_no_part_of_the_first_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of each of several files, plain, gzipped or standard input, the first record is read like any other."""
+    """A byte-order mark loses no record of any file: plain, gzipped or standard input."""
     plain, packed = tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz"
     plain.write_bytes(MARKED)
     packed.write_bytes(gzip.compress(MARKED))

@@ -1,4 +1,4 @@
-"""When records may flow again after a rebalance: Faust's recovery with the parts around it replaced."""
+"""The order in which records flow again after a rebalance: recovery with the parts around it replaced."""
 
 import asyncio
 from types import SimpleNamespace
@@ -35,12 +35,12 @@ class Around:
         self.on_rebalance_end = self._note("end")
 
     async def restored(self, _: int) -> bool:
-        """The states are here."""
+        """Restore at once."""
         await self._wait("restore")()
         return True
 
     def resume(self) -> list[str]:
-        """What resuming does."""
+        """Resume, and return the steps in order."""
 
         async def within(waiting: Any, timeout: float) -> None:  # noqa: ASYNC109 -- as Faust calls it
             await waiting
@@ -65,7 +65,7 @@ class Around:
 
 
 def test_the_flow_opens_after_the_seek_and_is_shut_until_then() -> None:
-    """What was read before the seek would be emptied out of the buffers, or read under the wrong states."""
+    """Records read before the seek would be emptied out of the buffers, or read under the wrong states."""
     assert Around().resume() == [
         "stop flow", "suspend", "restore", "complete", "seek",
         "begin", "completed", "partitions", "buffers", "open flow", "end", "fetch",

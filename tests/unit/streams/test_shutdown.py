@@ -1,4 +1,4 @@
-"""A process told to stop, at any moment."""
+"""A process that is asked to stop, at any moment."""
 
 import subprocess
 import sys
@@ -34,8 +34,8 @@ print("never hung")
 """
 
 
-def test_no_moment_is_a_bad_one_to_be_told() -> None:
-    """Told 400 times in the midst of waiting over and over, it notices each time and never hangs.
+def test_a_stop_may_come_at_any_moment() -> None:
+    """Asked 400 times while it waits, it notices each time and never hangs.
 
     With a `threading.Event` instead of `Stop` it hangs or fails about once in 60 times.
     """
@@ -45,7 +45,7 @@ def test_no_moment_is_a_bad_one_to_be_told() -> None:
     assert done.stdout == "never hung\n", done.stderr
 
 
-def test_a_process_that_hangs_when_told_to_stop_ends_all_the_same() -> None:
+def test_a_process_that_hangs_while_it_stops_is_ended() -> None:
     """It ends with code 1 when its time is up, and says where it was."""
     hanging = (
         "import signal, time; from streams.shutdown import Stop; stop = Stop(); stop.within = 0.5\n"
