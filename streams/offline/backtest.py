@@ -243,12 +243,7 @@ def run(
     Raises:
         FileError: if a file cannot be read or written.
     """
-    try:
-        day = None if tick is None else day_from_iso(tick)
-    except ValueError:
-        raise FileError(
-            f"--tick {tick} is not a day", "it cannot be read", "write it as YYYY-MM-DD"
-        ) from None
+    day = _day(tick)
     _make_folder(out)
     now = clock.now_ms()
     with (out / "dead-letters.jsonl").open("wb") as rejected:
@@ -281,6 +276,17 @@ def run(
             for difference in differences(test, tests[-1], Comparison(settings.rules, other.rules, apart)):
                 compared.write(encode(difference) + b"\n")
     return test.counts
+
+
+def _day(tick: str | None) -> int | None:
+    if tick is None:
+        return None
+    try:
+        return day_from_iso(tick)
+    except ValueError:
+        raise FileError(
+            f"--tick {tick} is not a day", "it cannot be read", "write it as YYYY-MM-DD"
+        ) from None
 
 
 def _write_results(test: Backtest, out: Path) -> None:

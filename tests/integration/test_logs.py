@@ -27,7 +27,7 @@ from tests.running import (
     wait_until_done,
     worker,
 )
-from tests.waiting import until
+from tests.waiting import STUCK, until
 
 MARK = "zq7private"
 HOSTILE = f'{MARK} \n{{"level": "error"}}\r\x1b[31m\u2028\u202e@{MARK} <script> %s {{0}} \\'

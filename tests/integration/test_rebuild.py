@@ -135,9 +135,7 @@ def test_the_store_is_rebuilt_while_the_sink_runs(settings: Settings, tmp_path: 
         assert b"60 profiles and 60 candidates" in done.stderr
         assert held(settings) == expected()
         feed_profiles(settings, 3, KEYS[:1])
-        deadline = time.monotonic() + 120
-        while held(settings) != expected() | {KEYS[0]: 3} and time.monotonic() < deadline:
-            time.sleep(0.3)
+        wait_until_done(settings, running, roles=[Role.SINK])
         assert held(settings) == expected() | {KEYS[0]: 3}
         assert running.terminate() == 0, running.said()
     feed_profiles(settings, 2, KEYS[:1])

@@ -107,7 +107,7 @@ def crashes(worker: Worker, begin: Crash, length: int) -> Iterator[Crash]:
 
 
 def finish(worker: Worker, crash: Crash, order: Sequence[int]) -> tuple[tuple[Sent, ...], bytes | None]:
-    """The output log and the state when the next worker has taken all that was left."""
+    """Return the output log and the state after the next worker has processed the rest."""
     done, stored = worker.run(crash, order)
     return (*crash.log, *(one for result in done for one in result.sent)), stored
 
@@ -209,7 +209,7 @@ def _topic(event: Event) -> str:
 
 
 def _author_worker(stream: Sequence[Event]) -> Worker:
-    """The profile role, as its agent does it: read the state, fold, store it, publish."""
+    """Build the profile role as its agent works: read the state, fold, store it, publish."""
     topics = [_topic(event) for event in stream]
     positions = [Position(topic, topics[:n].count(topic)) for n, topic in enumerate(topics)]
     folding = Fold(RULES)
@@ -235,8 +235,7 @@ def _record(topic: str, record: Profile | Candidate) -> Sent:
 
 
 def _counted(stored: bytes | None) -> AuthorState:
-    """The state but for what may differ: how often a record came, and whether a reader that has
-    nothing was told so."""
+    """Return a state without what may differ: positions, and tombstones of records never published."""
     state = _authors.unpack(stored)
     state.positions = {}
     state.rings = {b: ring for b, ring in state.rings.items() if ring.days or max(ring.published) > TOMBSTONE}
@@ -402,7 +401,7 @@ def test_a_crash_of_a_join_leaves_the_same_links(worker: Worker, length: int) ->
 
 
 def _links(log: Iterable[Sent]) -> dict[str, dict[str, object]]:
-    """The links each author ends with when facts come as they stand in the log, through the handles."""
+    """Return the final links of each author after all facts of the log, handles included."""
     handles: dict[str, HandleState] = {}
     authors: dict[str, AuthorState] = {}
     folding = Fold(RULES)

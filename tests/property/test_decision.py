@@ -187,6 +187,18 @@ _customer = st.builds(
 
 
 @st.composite
+def _copy(draw: st.DrawFn, one: Said, span: int, followers: int | None) -> Said:
+    """Draw a post again with another time or label."""
+    shift = draw(st.sampled_from([-DAY_MS, -1, 0, 1, DAY_MS]))
+    return one._replace(
+        ms=min(_when(span) - 1, max(_when(0), one.ms + shift)),
+        label=draw(st.sampled_from(["positive", "neutral", "negative"])),
+        followers=draw(st.sampled_from([None, followers, 25_000])),
+        evidence=draw(st.booleans()),
+    )
+
+
+@st.composite
 def lives(
     draw: st.DrawFn, *, span: int = 75, ticks_to: int = 130, copies: int = 3, fans: bool = False
 ) -> Life:
@@ -208,15 +220,7 @@ def lives(
     brands = {one.post_id: draw(_about) for one in said[:3]}
     said = [one._replace(brand=b) for one in said for b in brands.get(one.post_id, ("Acme",))]
     for _ in range(draw(st.integers(0, copies))):
-        one = draw(st.sampled_from(said))
-        shift = draw(st.sampled_from([-DAY_MS, -1, 0, 1, DAY_MS]))
-        copy = one._replace(
-            ms=min(_when(span) - 1, max(_when(0), one.ms + shift)),
-            label=draw(st.sampled_from(["positive", "neutral", "negative"])),
-            followers=draw(st.sampled_from([None, followers, 25_000])),
-            evidence=draw(st.booleans()),
-        )
-        said.append(copy)
+        said.append(draw(_copy(draw(st.sampled_from(said)), span, followers)))
     customers = [(None, 3, False, False)] if plain else draw(st.lists(_customer, max_size=2))
     bot = draw(st.sampled_from([None, False] if plain else [None, False, False, True]))
     decisions = st.tuples(

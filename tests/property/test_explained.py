@@ -230,7 +230,7 @@ TRAVEL = next(row for row in _table("niches")["niches"] if row["name"] == "trave
 
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each value inside a record with its path. Coded items are named by their code; quotes are left out."""
+    """Yield each value inside a record with its path, which names coded items by code. Leave out quotes."""
     if isinstance(value, dict):
         for name, inside in value.items():
             if name != "quotes":

@@ -55,7 +55,7 @@ def test_an_erasure_forgets_what_erased_posts_said_of_their_author(forever: bool
 
 
 def test_followers_of_an_old_post_are_forgotten_with_the_second_window() -> None:
-    """After a tick, follower counts come from posts of two windows; counters reach back from the newest post."""
+    """After a tick, follower counts come from posts of two windows; counters, from one."""
     named = post(1, 0, followers=20_000)
     nameless = [post(n, 80 * (n - 1), handle=None, followers=None) for n in (2, 3)]
     for events in ([named, *nameless], [*nameless[:1], named, *nameless[1:]]):
