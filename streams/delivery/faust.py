@@ -49,6 +49,7 @@ from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
+from mode.threads import WorkerThread
 
 from streams.delivery import headers
 from streams.delivery.continuity import went_back
@@ -143,6 +144,14 @@ class Thread(driver.AIOKafkaConsumerThread):
         return found
 
 
+class _DaemonThread(WorkerThread):
+    """A consumer's thread that does not keep a stopped process alive if it hangs."""
+
+    def __init__(self, service: Any, **options: Any) -> None:
+        super().__init__(service, **options)
+        self.daemon = True
+
+
 class Consumer(driver.Consumer):
     """Faust's consumer, committing the offsets of `Delivery` instead of its own acks (3, 4)."""
 
@@ -153,6 +162,7 @@ class Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> Thread:
         thread = Thread(self, loop=self.loop, beacon=self.beacon)
         thread.shutdown_timeout = LEAVE_SECONDS
+        thread.Worker = _DaemonThread
         return thread
 
     @property

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from streams.cli import app
 from tests.commands import superfan
 from tests.waiting import STUCK
 
@@ -23,39 +26,18 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "",
-        "demo",
-        "broker",
-        "topics",
-        "topics list",
-        "topics apply",
-        "topics accept",
-        "worker",
-        "feed",
-        "lag",
-        "exporter",
-        "tick",
-        "forget",
-        "backtest",
-        "tune",
-        "annotate",
-        "nlp",
-        "nlp explain",
-        "candidates",
-        "candidates list",
-        "candidates show",
-        "dead-letters",
-        "dead-letters list",
-        "dead-letters show",
-        "dead-letters replay",
-        "doctor",
-        "health",
-        "config",
-    ],
-)
+def every_command() -> list[str]:
+    """Return all commands and groups, such as `topics list`; "" is the program."""
+    found = [""]
+    for path in found:
+        command: Any = get_command(app)
+        for name in path.split():
+            command = command.commands[name]
+        found += [f"{path} {name}".strip() for name in getattr(command, "commands", ())]
+    return found
+
+
+@pytest.mark.parametrize("command", every_command())
 def test_every_help_has_examples(command: str) -> None:
     """`--help` of every command shows how it is used."""
     done = superfan(*command.split(), "--help")
